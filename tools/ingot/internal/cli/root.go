@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses of the ingot command.
+const (
+	ExitOK      = 0
+	ExitFailure = 1 // the command ran and failed
+	ExitUsage   = 2 // the command line was not understood
+)
+
+// ExitError makes the ingot process end with Code, such as the exit status of
+// a firmware program that ran in an emulator. With a nil Err nothing is
+// printed: the command has already said what there was to say.
+type ExitError struct {
+	Code int
+	Err  error
+}
+
+func (e *ExitError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("exit status %d", e.Code)
+	}
+	return e.Err.Error()
+}
+
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// NewRootCommand returns a fresh command tree. Nothing is shared between two
+// trees, so tests may run side by side.
+func NewRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ingot",
+		Short: "Build, run and inspect Ingot firmware images",
+		Long: `ingot builds Go programs into firmware images that boot with no operating
+system, runs them in an emulator, and looks after the certificates inside them.`,
+		// Run prints errors, once and in one form.
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		// A group given a word that is not one of its commands must fail, not
+		// print its help and succeed.
+		Args: cobra.NoArgs,
+		RunE: showHelp,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError(cmd, err)
+	})
+	wrapArgs(root)
+	return root
+}
+
+// showHelp is the RunE of commands that only group others.
+func showHelp(cmd *cobra.Command, args []string) error { return cmd.Help() }
+
+// wrapArgs turns every positional-argument refusal in the tree into a usage
+// error, which has an exit status and a hint of its own.
+func wrapArgs(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usageError(cmd, err)
+			}
+			return nil
+		}
+	}
+	for _, child := range cmd.Commands() {
+		wrapArgs(child)
+	}
+}
+
+func usageError(cmd *cobra.Command, err error) error {
+	return &ExitError{
+		Code: ExitUsage,
+		Err:  fmt.Errorf("%w\nSee '%s --help'.", err, cmd.CommandPath()),
+	}
+}
+
+// Run executes one command line (without the program's name) and returns the
+// exit status for the shell.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := NewRootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return ExitOK
+	}
+	var exit *ExitError
+	if !errors.As(err, &exit) {
+		exit = &ExitError{Code: ExitFailure, Err: err}
+	}
+	if exit.Err != nil {
+		fmt.Fprintln(stderr, "ingot: "+strings.TrimRight(exit.Err.Error(), "\n"))
+	}
+	return exit.Code
+}
