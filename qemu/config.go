@@ -1,0 +1,147 @@
+package qemu
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"ingot.dev/board/boards"
+	"ingot.dev/kernel/bootparam"
+)
+
+// ICountDeterministic makes one instruction take one nanosecond of virtual
+// time and idle time pass at once: timing becomes exact and repeatable,
+// whatever else the host is doing. For Config.ICount.
+const ICountDeterministic = "shift=0,sleep=off"
+
+// Config says what to start. Only Image is required.
+type Config struct {
+	// Image is the path of the ELF file to boot.
+	Image string
+
+	// Board is a name from package boards. Empty: boards.Default.
+	Board string
+
+	// Memory is the guest's RAM in bytes, a multiple of 1 MiB.
+	// Zero: the board's own size.
+	Memory int64
+
+	// Network gives the machine an Ethernet link to QEMU's user-mode
+	// network, on which the host is 10.0.2.2. Forwards imply it.
+	Network bool
+
+	// Forwards lists TCP ports of the guest to be reached from the host.
+	Forwards []Forward
+
+	// Env ("key=value") and Args (without argv[0]) are the program's.
+	Env  []string
+	Args []string
+
+	// Seed is the guest's entropy. Nil: 32 bytes fresh from crypto/rand.
+	// NoSeed leaves the guest without any.
+	Seed   []byte
+	NoSeed bool
+
+	// Wall is the time the guest's clock starts at. Zero: the host's time.
+	// NoWall leaves the guest to its build stamp.
+	Wall   time.Time
+	NoWall bool
+
+	// NoSemihosting withholds the channel for the exit status, as on
+	// hardware: a program that ends resets the machine or halts it.
+	NoSemihosting bool
+
+	// ICount is the value of QEMU's -icount, for example
+	// ICountDeterministic. Empty: instructions are not counted and virtual
+	// time is the host's.
+	ICount string
+
+	// Console receives what the guest prints, in addition to Machine's own
+	// copy. Writes come from one goroutine; a slow writer slows the guest.
+	Console io.Writer
+
+	// Binary is the QEMU program. Empty: the board's, from PATH.
+	Binary string
+
+	// ExtraArgs are appended to QEMU's command line. The network backend
+	// is called net0 there.
+	ExtraArgs []string
+}
+
+// A Forward makes a TCP port of the guest reachable on the host's 127.0.0.1.
+type Forward struct {
+	HostPort  int // zero: a free one, see Machine.Addr
+	GuestPort int
+}
+
+// seedSize is what Start takes from crypto/rand: 256 bits.
+const seedSize = 32
+
+// bootBlock returns the boot parameters that cfg asks for.
+func (cfg *Config) bootBlock() ([]byte, error) {
+	p := bootparam.Params{
+		Seed:        cfg.Seed,
+		Wall:        cfg.Wall,
+		Env:         cfg.Env,
+		Args:        cfg.Args,
+		Semihosting: !cfg.NoSemihosting,
+	}
+	switch {
+	case cfg.NoSeed && cfg.Seed != nil:
+		return nil, fmt.Errorf("qemu: both Seed and NoSeed are set")
+	case cfg.NoWall && !cfg.Wall.IsZero():
+		return nil, fmt.Errorf("qemu: both Wall and NoWall are set")
+	}
+	if !cfg.NoSeed && cfg.Seed == nil {
+		p.Seed = make([]byte, seedSize)
+		rand.Read(p.Seed) // never fails, see crypto/rand
+	}
+	if !cfg.NoWall && cfg.Wall.IsZero() {
+		p.Wall = time.Now()
+	}
+	return p.Encode()
+}
+
+// commandLine returns QEMU's arguments. blockFile holds the boot parameters,
+// qmpFD is the inherited descriptor of the control socket, and the forwards
+// have their host ports.
+func (cfg *Config) commandLine(b boards.Board, forwards []Forward, blockFile string, qmpFD int) []string {
+	memory := cfg.Memory
+	if memory == 0 {
+		memory = b.RAM
+	}
+	args := []string{
+		"-M", b.QEMU.Machine,
+		"-m", fmt.Sprintf("%dM", memory>>20),
+		"-kernel", cfg.Image,
+		// Nothing that is not asked for: no devices by default, no
+		// configuration files, no window, no second life after a reset.
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+		// The control socket, and stop before the first instruction
+		// until it says to continue.
+		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", qmpFD), "-mon", "chardev=qmp,mode=control", "-S",
+		"-device", fmt.Sprintf("loader,file=%s,addr=%#x,force-raw=on", escape(blockFile), b.BootParams),
+	}
+	if !cfg.NoSemihosting {
+		args = append(args, "-semihosting-config", "enable=on,target=native")
+	}
+	if cfg.Network || len(forwards) > 0 {
+		nic := "user,id=net0,model=" + b.QEMU.NIC
+		for _, f := range forwards {
+			nic += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:%d", f.HostPort, f.GuestPort)
+		}
+		args = append(args, "-nic", nic)
+	} else {
+		args = append(args, "-nic", "none")
+	}
+	if cfg.ICount != "" {
+		args = append(args, "-icount", cfg.ICount)
+	}
+	return append(args, cfg.ExtraArgs...)
+}
+
+// escape doubles commas, as QEMU's option syntax wants them in a value.
+func escape(s string) string { return strings.ReplaceAll(s, ",", ",,") }
