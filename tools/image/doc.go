@@ -1,0 +1,13 @@
+// Package image builds a Go program into an image that boots on a board.
+//
+// The work is done by the stock toolchain: an image is what
+//
+//	GOOS=linux GOARCH=arm GOARM=7 CGO_ENABLED=0 go build -trimpath \
+//	    -tags imx6ulevk -ldflags "-s -w -T 0x80010000 -R 0x1000 -E imx6ulevk_entry" PKG
+//
+// produces when PKG imports ingot.dev/board, which under a board's tag brings
+// in the kernel and the board. Build adds that import to programs that don't
+// have it, by an overlay file that exists only for the compiler: any main
+// package can be built unchanged. And it checks the result against the board's
+// budget.
+package image

@@ -1,0 +1,266 @@
+package image
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"ingot.dev/board/boards"
+)
+
+// boardPackage is what an image's main package has to import.
+const boardPackage = "ingot.dev/board"
+
+// overlayName is the file that imports it. Nobody sees it on disk, but it must
+// not collide with a file of the program.
+const overlayName = "ingot_imports_board.go"
+
+// Errors that Build wraps.
+var (
+	// ErrNoGo says that there is no Go toolchain.
+	ErrNoGo = errors.New("the Go toolchain is not installed")
+	// ErrNotMain says that the package is not a program.
+	ErrNotMain = errors.New("not a main package")
+	// ErrTooLarge says that the image exceeds the board's budget.
+	ErrTooLarge = errors.New("image is too large")
+)
+
+// Options says what to build. Package and Output are required.
+type Options struct {
+	// Package is what go build would be given: an import path, a directory
+	// starting with "./", or Go files of one directory.
+	Package []string
+
+	// Output is the file to write.
+	Output string
+
+	// Board is a name from package boards. Empty: boards.Default.
+	Board string
+
+	// Tags are build tags in addition to the board's.
+	Tags []string
+
+	// Dir is the directory in which the go command runs; its module has to
+	// provide ingot.dev. Empty: the current one.
+	Dir string
+
+	// Symbols keeps the symbol table and debug information, for profilers
+	// and debuggers. Such an image is exempt from the budget.
+	Symbols bool
+
+	// Flags are passed to go build as they are, before the package.
+	Flags []string
+
+	// Go is the go command. Empty: "go", from PATH.
+	Go string
+}
+
+// An Image is a built image.
+type Image struct {
+	Path   string
+	Board  boards.Board
+	Size   int64 // of the file, which is what flash holds
+	Code   int64 // bytes of machine instructions
+	Const  int64 // bytes of read-only data, with the runtime's tables
+	Data   int64 // bytes of initialised variables
+	Zero   int64 // bytes of zeroed variables; take RAM only when touched
+	Budget int64 // the board's limit for Size; zero if exempt
+}
+
+// String is one line about the size, for people.
+func (im *Image) String() string {
+	s := fmt.Sprintf("%s for %s: %s", im.Path, im.Board.Name, megabytes(im.Size))
+	if im.Budget != 0 {
+		s += fmt.Sprintf(" of %s allowed", megabytes(im.Budget))
+	}
+	return s + fmt.Sprintf(" (code %s, constants %s, data %s; %s of zeroed variables)",
+		megabytes(im.Code), megabytes(im.Const), megabytes(im.Data), megabytes(im.Zero))
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.2f MB", float64(n)/1e6) }
+
+// Build compiles and links an image. On error the output is not there.
+// Errors wrap ErrNoGo, ErrNotMain or ErrTooLarge, or show what the go command
+// printed.
+func Build(ctx context.Context, opt Options) (*Image, error) {
+	board, err := boards.ByName(opt.Board)
+	if err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
+	if len(opt.Package) == 0 || opt.Output == "" {
+		return nil, errors.New("image: no package or no output file")
+	}
+	return build(ctx, opt, board)
+}
+
+func build(ctx context.Context, opt Options, board boards.Board) (*Image, error) {
+	b := builder{opt: opt, board: board}
+	output, err := filepath.Abs(opt.Output)
+	if err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
+	dir, err := b.mainDir(ctx)
+	if err != nil {
+		return nil, err
+	}
+	temp, err := os.MkdirTemp("", "ingot-image-")
+	if err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
+	defer os.RemoveAll(temp)
+	overlay, err := writeOverlay(temp, filepath.Join(dir, overlayName))
+	if err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(output), 0o777); err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
+	// Linked under another name and renamed once it is good, so that an
+	// error leaves no stale image that would then be booted.
+	os.Remove(output)
+	linked := output + ".new"
+	defer os.Remove(linked)
+	args := []string{"build", "-trimpath", "-tags", b.tags(), "-ldflags", b.ldflags(), "-overlay", overlay, "-o", linked}
+	args = append(args, opt.Flags...)
+	args = append(args, opt.Package...)
+	if isFiles(opt.Package) {
+		args = append(args, filepath.Join(filepath.Dir(opt.Package[0]), overlayName))
+	}
+	if _, err := b.run(ctx, args...); err != nil {
+		return nil, err
+	}
+	im, err := inspect(linked, output, board)
+	if err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
+	if !opt.Symbols {
+		im.Budget = board.ImageBudget
+		if im.Size > im.Budget {
+			return nil, fmt.Errorf("image: %w: %v; see what is in it with 'go build' and 'go tool nm -size -sort size', or change the budget in board/boards if the board's flash has room", ErrTooLarge, im)
+		}
+	}
+	if err := os.Rename(linked, output); err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
+	return im, nil
+}
+
+type builder struct {
+	opt   Options
+	board boards.Board
+}
+
+func (b *builder) tags() string {
+	return strings.Join(append([]string{b.board.Name}, b.opt.Tags...), ",")
+}
+
+func (b *builder) ldflags() string {
+	s := fmt.Sprintf("-T %#x -R %#x -E %s", b.board.TextAddr, b.board.PageSize, b.board.EntryName)
+	if !b.opt.Symbols {
+		s = "-s -w " + s
+	}
+	return s
+}
+
+// mainDir returns the directory of the program's main package.
+func (b *builder) mainDir(ctx context.Context) (string, error) {
+	args := append([]string{"list", "-tags", b.tags(), "-f", "{{.Name}}\t{{.Dir}}"}, b.opt.Package...)
+	out, err := b.run(ctx, args...)
+	if err != nil {
+		return "", err
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) != 1 {
+		return "", fmt.Errorf("image: %s names %d packages, an image is made from one", strings.Join(b.opt.Package, " "), len(lines))
+	}
+	name, dir, _ := strings.Cut(lines[0], "\t")
+	if name != "main" {
+		return "", fmt.Errorf("image: %s is package %s: %w", strings.Join(b.opt.Package, " "), name, ErrNotMain)
+	}
+	return dir, nil
+}
+
+// run executes the go command for the board's target and returns what it
+// printed on standard output.
+func (b *builder) run(ctx context.Context, args ...string) (string, error) {
+	name := b.opt.Go
+	if name == "" {
+		name = "go"
+	}
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = b.opt.Dir
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+b.board.GOARCH, "CGO_ENABLED=0")
+	if b.board.GOARM != "" {
+		cmd.Env = append(cmd.Env, "GOARM="+b.board.GOARM)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	switch {
+	case err == nil:
+		return stdout.String(), nil
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("image: %w", context.Cause(ctx))
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("image: %w: no %s; see https://go.dev/doc/install", ErrNoGo, name)
+	}
+	return "", fmt.Errorf("image: go %s: %w\n%s", args[0], err, strings.TrimSpace(stderr.String()))
+}
+
+func isFiles(packages []string) bool { return strings.HasSuffix(packages[0], ".go") }
+
+// writeOverlay writes, into temp, a Go file that imports the board package and
+// the overlay description that makes the go command see it at path.
+// Format: "go help build", -overlay.
+func writeOverlay(temp, path string) (string, error) {
+	file := filepath.Join(temp, overlayName)
+	src := fmt.Sprintf("package main\n\nimport _ %q\n", boardPackage)
+	if err := os.WriteFile(file, []byte(src), 0o666); err != nil {
+		return "", err
+	}
+	b, err := json.Marshal(map[string]any{"Replace": map[string]string{path: file}})
+	if err != nil {
+		return "", err
+	}
+	overlay := filepath.Join(temp, "overlay.json")
+	return overlay, os.WriteFile(overlay, b, 0o666)
+}
+
+// inspect reads an image's sizes from its section headers.
+func inspect(file, finalPath string, board boards.Board) (*Image, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	f, err := elf.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	im := &Image{Path: finalPath, Board: board, Size: info.Size()}
+	for _, s := range f.Sections {
+		if s.Flags&elf.SHF_ALLOC == 0 {
+			continue
+		}
+		n := int64(s.Size)
+		switch {
+		case s.Type == elf.SHT_NOBITS:
+			im.Zero += n
+		case s.Flags&elf.SHF_EXECINSTR != 0:
+			im.Code += n
+		case s.Flags&elf.SHF_WRITE != 0:
+			im.Data += n
+		default:
+			im.Const += n
+		}
+	}
+	return im, nil
+}

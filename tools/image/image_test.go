@@ -1,0 +1,219 @@
+package image
+
+import (
+	"context"
+	"debug/elf"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ingot.dev/board/boards"
+	"ingot.dev/qemu"
+)
+
+// module writes a Go module beside a stand-in for ingot.dev whose board is a
+// few instructions that end the emulator with status 7: enough to see that
+// the right file was linked in, and that the result boots.
+func module(t *testing.T, files map[string]string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	all := map[string]string{
+		"go.mod":             "module example.test/app\n\ngo 1.26\n\nrequire ingot.dev v0.0.0\n\nreplace ingot.dev => ./ingot\n",
+		"ingot/go.mod":       "module ingot.dev\n\ngo 1.26\n",
+		"ingot/board/doc.go": "package board\n",
+		"ingot/board/imx6ulevk.go": `//go:build imx6ulevk
+
+package board
+
+func entry()
+
+var _ = entry
+`,
+		"ingot/board/imx6ulevk.s": `//go:build imx6ulevk
+
+#include "textflag.h"
+
+TEXT imx6ulevk_entry(SB), NOSPLIT|NOFRAME, $0
+	WORD $0xe3a00020 // mov r0, #0x20: SYS_EXIT_EXTENDED
+	WORD $0xe28f1004 // add r1, pc, #4: its block
+	WORD $0xef123456 // svc 0x123456
+	WORD $0xeafffffe // b .
+	WORD $0x00020026 // ADP_Stopped_ApplicationExit
+	WORD $7
+
+TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
+	B imx6ulevk_entry(SB)
+`,
+	}
+	for name, text := range files {
+		all[name] = text
+	}
+	for name, text := range all {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func testContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+const (
+	plain    = "package main\n\nfunc main() {}\n"
+	imported = "package main\n\nimport _ \"ingot.dev/board\"\n\nfunc main() {}\n"
+	tagged   = "//go:build fancy\n\npackage main\n\nfunc main() {}\n"
+)
+
+func TestBuild(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles for the target")
+	}
+	dir := module(t, map[string]string{
+		"plain/main.go":     plain,
+		"imported/main.go":  imported,
+		"tagged/main.go":    tagged,
+		"loose/one.go":      plain,
+		"loose/two.go":      "package main\n\nfunc main() {}\n", // would collide with one.go
+		"example.test/x.go": "package x\n",
+	})
+	out := filepath.Join(t.TempDir(), "new", "app.elf")
+	for _, c := range []struct {
+		name string
+		opt  Options
+	}{
+		{"without the import", Options{Package: []string{"./plain"}}},
+		{"with the import", Options{Package: []string{"./imported"}}},
+		{"by import path", Options{Package: []string{"example.test/app/plain"}}},
+		{"with a tag", Options{Package: []string{"./tagged"}, Tags: []string{"fancy"}}},
+		{"a file", Options{Package: []string{"loose/one.go"}}},
+		{"with symbols", Options{Package: []string{"./plain"}, Symbols: true}},
+		{"with a flag", Options{Package: []string{"./plain"}, Flags: []string{"-gcflags=-N"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.opt.Dir, c.opt.Output = dir, out
+			im, err := Build(testContext(t), c.opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if im.Path != out || im.Size == 0 || im.Code == 0 || im.Const == 0 || im.Data == 0 || im.Zero == 0 {
+				t.Errorf("%+v", im)
+			}
+			if line := im.String(); strings.Contains(line, "allowed") == c.opt.Symbols {
+				t.Errorf("a budget where there is none, or none where there is one: %s", line)
+			}
+			f, err := elf.Open(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			symbols, _ := f.Symbols()
+			if (len(symbols) != 0) != c.opt.Symbols {
+				t.Errorf("%d symbols", len(symbols))
+			}
+			if text := f.Section(".text"); text == nil || text.Addr != im.Board.TextAddr {
+				t.Errorf("text is %+v", text)
+			}
+			m, err := qemu.Start(testContext(t), qemu.Config{Image: out})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Stop()
+			if code, err := m.Wait(); code != 7 || err != nil {
+				t.Errorf("the image ended with %d, %v", code, err)
+			}
+			if left, _ := filepath.Glob(filepath.Join(dir, "*", overlayName)); len(left) != 0 {
+				t.Errorf("%v left in the program's directory", left)
+			}
+		})
+	}
+}
+
+func TestBuildRefuses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles for the target")
+	}
+	dir := module(t, map[string]string{
+		"plain/main.go":  plain,
+		"broken/main.go": "package main\n\nfunc main() { undefinedThing() }\n",
+		"lib/lib.go":     "package lib\n",
+	})
+	outside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "main.go"), []byte(plain), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		opt  Options
+		is   error
+		want string
+	}{
+		{"no package", Options{}, nil, "no package"},
+		{"unknown board", Options{Package: []string{"./plain"}, Board: "toaster"}, nil, boards.Default},
+		{"a library", Options{Package: []string{"./lib"}}, ErrNotMain, "package lib"},
+		{"several packages", Options{Package: []string{"./plain", "./lib"}}, nil, "2 packages"},
+		{"no such package", Options{Package: []string{"./nowhere"}}, nil, "nowhere"},
+		{"does not compile", Options{Package: []string{"./broken"}}, nil, "undefined: undefinedThing"},
+		{"no module with ingot.dev", Options{Package: []string{"main.go"}, Dir: outside}, nil, "ingot.dev/board"},
+		{"no go command", Options{Package: []string{"./plain"}, Go: "go-that-is-not-there"}, ErrNoGo, "go.dev/doc/install"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.opt.Dir == "" {
+				c.opt.Dir = dir
+			}
+			// A stale image must not survive a failed build.
+			c.opt.Output = filepath.Join(t.TempDir(), "x.elf")
+			_, err := Build(testContext(t), c.opt)
+			if err == nil || (c.is != nil && !errors.Is(err, c.is)) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v; want %v with %q", err, c.is, c.want)
+			}
+		})
+	}
+}
+
+func TestBudget(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles for the target")
+	}
+	board, err := boards.ByName("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	board.ImageBudget = 1000
+	out := filepath.Join(t.TempDir(), "app.elf")
+	if err := os.WriteFile(out, []byte("stale"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	opt := Options{Package: []string{"./plain"}, Dir: module(t, map[string]string{"plain/main.go": plain}), Output: out}
+	_, err = build(testContext(t), opt, board)
+	if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "of 0.00 MB allowed") {
+		t.Errorf("%v; want ErrTooLarge with the figures", err)
+	}
+	if left, _ := filepath.Glob(out + "*"); len(left) != 0 {
+		t.Errorf("%v left behind", left)
+	}
+	opt.Symbols = true
+	if _, err := build(testContext(t), opt, board); err != nil {
+		t.Errorf("with symbols: %v", err)
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := module(t, map[string]string{"plain/main.go": plain})
+	_, err := Build(ctx, Options{Package: []string{"./plain"}, Dir: dir, Output: filepath.Join(t.TempDir(), "x")})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
