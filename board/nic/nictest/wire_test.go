@@ -17,7 +17,6 @@ func TestPipeCompliance(t *testing.T) {
 		"delay":     {Delay: 200 * time.Microsecond},
 		"tight":     {RxRing: 32, TxRing: 4},
 		"dropping":  {RxRing: 64, DropWhenFull: true},
-		"late full": {RxRing: 40, TxRing: 40, Delay: 100 * time.Microsecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			nictest.Run(t, func(t *testing.T) (a, b nic.Device) {
