@@ -1,0 +1,52 @@
+package tlsio
+
+import (
+	"context"
+	"errors"
+	"net"
+)
+
+// Dial connects to address ("host:port") and returns when the handshake is done.
+// The connection is a [*Conn]. If options.Host is empty, it is taken from address.
+// ctx limits connecting and the handshake, not the connection's life.
+//
+// Errors are *Error with one of the stages options, resolve, connect, handshake
+// and verify. With TLS 1.3, a server that refuses the client's certificate says so
+// after the handshake: that error comes from the first Read.
+func Dial(ctx context.Context, network Network, address string, options TLSOptions) (net.Conn, error) {
+	const op = "Dial"
+	var errs optionErrors
+	if network == nil {
+		errs.add("network", nil, "required; HostNetwork{} is the operating system's")
+	}
+	if host, _, err := net.SplitHostPort(address); err != nil {
+		errs.add("address", address, "use host:port")
+	} else if options.Host == "" {
+		options.Host = host
+	}
+	config := options.clientConfig(&errs, "")
+	if err := errs.err(op); err != nil {
+		return nil, err
+	}
+	raw, err := network.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, dialError(op, address, err)
+	}
+	c := newConn(raw, nil, config, false, options.MaximumFragmentLength)
+	if err := c.handshake(ctx, op, options.handshakeTimeout()); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func dialError(op, address string, err error) error {
+	stage := StageConnect
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		stage = StageResolve
+	}
+	e := newError(op, nil, stage, nil, false, err)
+	if e, ok := e.(*Error); ok && e.Addr == "" {
+		e.Addr = address
+	}
+	return e
+}

@@ -1,0 +1,50 @@
+// Package tlsio is Ingot's way to speak TCP and TLS: the IO classes of
+// ECMA-419 (TCP, Listener, TLS), a TLS listener in their manner, and plain
+// blocking Go connections under the same policies.
+//
+// # Two ways in
+//
+// Programs that are happy with a goroutine per connection use [Listen] and
+// [Dial]. Both return values of Go's own net interfaces, so everything that
+// takes a net.Conn works on them:
+//
+//	ln, err := tlsio.Listen(ctx, network, ":8443", tlsio.TLSOptions{
+//		GetCertificate: store.GetCertificate,
+//	})
+//
+// Programs written in the manner of ECMA-419 use the classes [TCP], [TLS],
+// [Listener] and [TLSListener]: constructed from one options struct, never
+// blocking, and reporting through callbacks that one [App] runs one after
+// another, so that the program needs no locks. Each class can be turned into
+// its blocking form with NetConn or NetListener, and an instance can be handed
+// from one layer to the next with the From option.
+//
+// # What is underneath
+//
+// TLS is crypto/tls, certificates are crypto/x509. The package knows no network
+// stack: a [Network] dials and listens for it. [HostNetwork] is the one of
+// the operating system; on a board it comes from Ingot's net package.
+//
+// # Rules that hold everywhere
+//
+//   - Options are validated as a whole before anything is allocated. What is
+//     wrong comes back joined in one error; each part is an [*OptionError] that
+//     names the option, its value and the fix. Options are copied, never
+//     changed.
+//   - Certificates and keys are DER. PEM is refused, with the command that
+//     converts it.
+//   - Peers are verified, always. What decides lives in VerifyConnection, which
+//     crypto/tls also calls when a session is resumed.
+//   - TLS 1.2 and 1.3; TLS 1.1 only where an option names it.
+//   - Errors are [*Error]: the stage reached, the TLS alert sent or received,
+//     the cause (errors.Is and errors.As reach down to crypto/x509's types) and,
+//     where one is known, the fix.
+//   - No option is silently ignored. RFC 6066 maximum fragment length can't be
+//     negotiated by crypto/tls, so MaximumFragmentLength caps the records that
+//     are sent, and [Conn.MaximumFragmentLengthNegotiated] reports false.
+//
+// # Reading order
+//
+// options.go and error.go hold the vocabulary; listen.go, dial.go and conn.go
+// the blocking path; app.go, link.go, tcp.go, tls.go and listener.go the classes.
+package tlsio

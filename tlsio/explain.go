@@ -1,0 +1,148 @@
+package tlsio
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+)
+
+// hint turns a failure into the sentence that its reader needs next. It says
+// only what follows from the error; otherwise it is empty.
+func hint(e *Error, server bool) string {
+	if h := certificateHint(e.Err); h != "" {
+		return h
+	}
+	if rec, ok := errors.AsType[tls.RecordHeaderError](e.Err); ok {
+		return recordHint(rec, server)
+	}
+	if h := alertHint(e.Alert, server); h != "" {
+		return h
+	}
+	switch {
+	case errors.Is(e.Err, ErrHandshakeTimeout):
+		return "the peer is too slow, silent, or doesn't speak TLS on this port"
+	case e.Stage == StageHandshake && (errors.Is(e.Err, io.EOF) || errors.Is(e.Err, io.ErrUnexpectedEOF)):
+		return "the peer closed during the handshake without an alert"
+	}
+	if dns, ok := errors.AsType[*net.DNSError](e.Err); ok && dns.IsNotFound {
+		return "no such name; check the spelling and the DNS server"
+	}
+	if e.Stage == StageConnect && errors.Is(e.Err, os.ErrDeadlineExceeded) {
+		return "no answer; check the address, the route and firewalls"
+	}
+	return ""
+}
+
+func certificateHint(err error) string {
+	if h, ok := errors.AsType[x509.HostnameError](err); ok {
+		c := h.Certificate
+		if len(c.DNSNames) == 0 && len(c.IPAddresses) == 0 {
+			return "certificate has only a CN; add a SAN"
+		}
+		return fmt.Sprintf("certificate is for %v %v; set Host to one of them or reissue it", c.DNSNames, c.IPAddresses)
+	}
+	if u, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		if u.Cert == nil {
+			return "the issuer is not among the trusted CAs"
+		}
+		if u.Cert.Issuer.String() == u.Cert.Subject.String() {
+			return fmt.Sprintf("self-signed certificate %q is not trusted; add it to CA if it should be", u.Cert.Subject)
+		}
+		return fmt.Sprintf("add the CA %q, key id %s, or let the peer send the missing intermediate",
+			u.Cert.Issuer, hexOr(u.Cert.AuthorityKeyId, "unknown"))
+	}
+	if _, ok := errors.AsType[x509.SystemRootsError](err); ok {
+		return "this machine has no certificate store; set CA"
+	}
+	if c, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		return invalidHint(c)
+	}
+	return ""
+}
+
+func invalidHint(c x509.CertificateInvalidError) string {
+	switch c.Reason {
+	case x509.Expired:
+		// x509 uses one reason for both ends of the validity period and puts the
+		// clock only into the text.
+		return fmt.Sprintf("certificate %q is valid from %s to %s; reissue it, or set the clock",
+			c.Cert.Subject, c.Cert.NotBefore.UTC().Format(time.DateOnly), c.Cert.NotAfter.UTC().Format(time.DateOnly))
+	case x509.NotAuthorizedToSign:
+		return "the issuer is not a CA certificate; reissue it with basicConstraints CA:TRUE"
+	case x509.IncompatibleUsage:
+		return "the certificate's extended key usage doesn't allow this; reissue it with serverAuth or clientAuth"
+	case x509.NameMismatch:
+		return "issuer name and CA subject differ"
+	}
+	return ""
+}
+
+func recordHint(rec tls.RecordHeaderError, server bool) string {
+	h := rec.RecordHeader
+	switch who := map[bool]string{true: "client", false: "server"}[server]; {
+	case h[0] >= 'A' && h[0] <= 'Z' && (h[1] >= 'A' && h[1] <= 'Z' || h[1] == ' '):
+		if string(h[:4]) == "SSH-" {
+			return "the " + who + " speaks SSH on this port"
+		}
+		return "the " + who + " speaks plain text, perhaps HTTP, on this port"
+	case h[0] == 0x80:
+		return "the " + who + " speaks SSL 2"
+	default:
+		return "the " + who + " doesn't speak TLS on this port"
+	}
+}
+
+// alertHint explains the alerts whose names alone are known to lead nowhere.
+func alertHint(a Alert, server bool) string {
+	if a.Origin == AlertNone {
+		return ""
+	}
+	received := a.Origin == AlertReceived
+	switch a.Number {
+	case 40: // handshake_failure
+		if received && !server {
+			return "the server shares no cipher suite, group or certificate type with us, or wants a client certificate"
+		}
+		return "both sides share no cipher suite, group or certificate type"
+	case 42, 43, 44, 45, 46, 48:
+		if !received {
+			return ""
+		}
+		what := "our certificate"
+		if !server {
+			what = "our client certificate"
+		}
+		if a.Number == 48 {
+			return "the peer doesn't trust the CA of " + what + "; send the whole chain, or give the peer that CA"
+		}
+		if a.Number == 45 {
+			return "the peer holds " + what + " for expired; reissue it, or check the peer's clock"
+		}
+		return "the peer refused " + what
+	case 70: // protocol_version
+		return "no TLS version in common; compare MinimumVersion and MaximumVersion of both sides"
+	case 112: // unrecognized_name
+		return "the server has no certificate for the name in Host"
+	case 116: // certificate_required
+		if received {
+			return "the server wants a client certificate; set ClientCertificate and ClientKey"
+		}
+		return "the client sent no certificate; give it one, or set ClientAuth to request"
+	case 120: // no_application_protocol
+		return "no application protocol in common; compare ApplicationLayerProtocol of both sides"
+	}
+	return ""
+}
+
+func hexOr(b []byte, alternative string) string {
+	if len(b) == 0 {
+		return alternative
+	}
+	return hex.EncodeToString(b)
+}

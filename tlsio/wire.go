@@ -1,0 +1,104 @@
+package tlsio
+
+import (
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// wire stands between crypto/tls and the transport. It costs a few words per
+// connection and gives three things that crypto/tls doesn't: bytes already read
+// by someone else can be put before the transport's, a read can be told not to
+// wait, and alerts sent in the clear are seen.
+type wire struct {
+	raw    net.Conn
+	prefix []byte // bytes to deliver before those of raw
+
+	sentAlert   uint8 // last alert sent in the clear, but for close_notify
+	established bool  // handshake finished: stop looking at records
+	wroteRecord bool
+	eof         bool        // raw's end was reached
+	noWait      bool        // Read returns errWouldBlock in place of waiting
+	gotBytes    atomic.Bool // the peer has sent something
+	closeErr    error       // what closing raw returned
+}
+
+// errWouldBlock is what Read returns under noWait. crypto/tls keeps a connection
+// usable after errors that are temporary, as it must for read deadlines.
+var errWouldBlock error = wouldBlock{}
+
+type wouldBlock struct{}
+
+func (wouldBlock) Error() string   { return "tlsio: no data yet" }
+func (wouldBlock) Timeout() bool   { return true }
+func (wouldBlock) Temporary() bool { return true }
+
+// Read implements net.Conn. crypto/tls calls it from one goroutine at a time.
+func (w *wire) Read(p []byte) (int, error) {
+	if len(w.prefix) > 0 {
+		n := copy(p, w.prefix)
+		w.prefix = w.prefix[n:]
+		if len(w.prefix) == 0 {
+			w.prefix = nil
+		}
+		w.gotBytes.Store(true)
+		return n, nil
+	}
+	if w.noWait {
+		return 0, errWouldBlock
+	}
+	n, err := w.raw.Read(p)
+	if n > 0 && !w.established {
+		w.gotBytes.Store(true)
+	}
+	if err != nil && !isTimeout(err) {
+		w.eof = true
+	}
+	return n, err
+}
+
+// Write implements net.Conn. crypto/tls writes whole records, several at once
+// during the handshake.
+func (w *wire) Write(p []byte) (int, error) {
+	if !w.established {
+		w.inspect(p)
+	}
+	return w.raw.Write(p)
+}
+
+const (
+	recordHeaderSize = 5
+	recordAlert      = 21
+)
+
+// inspect notes alerts among the records in p. An alert in the clear has two
+// bytes; encrypted ones are longer.
+func (w *wire) inspect(p []byte) {
+	for len(p) >= recordHeaderSize {
+		w.wroteRecord = true
+		n := int(p[3])<<8 | int(p[4])
+		if p[0] == recordAlert && n == 2 && len(p) >= recordHeaderSize+2 && p[6] != 0 {
+			w.sentAlert = p[6]
+		}
+		if len(p) < recordHeaderSize+n {
+			return
+		}
+		p = p[recordHeaderSize+n:]
+	}
+}
+
+func (w *wire) Close() error {
+	w.closeErr = w.raw.Close()
+	return w.closeErr
+}
+
+func (w *wire) LocalAddr() net.Addr                { return w.raw.LocalAddr() }
+func (w *wire) RemoteAddr() net.Addr               { return w.raw.RemoteAddr() }
+func (w *wire) SetDeadline(t time.Time) error      { return w.raw.SetDeadline(t) }
+func (w *wire) SetReadDeadline(t time.Time) error  { return w.raw.SetReadDeadline(t) }
+func (w *wire) SetWriteDeadline(t time.Time) error { return w.raw.SetWriteDeadline(t) }
+
+func isTimeout(err error) bool {
+	t, ok := err.(net.Error)
+	return ok && t.Timeout()
+}
