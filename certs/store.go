@@ -1,0 +1,153 @@
+package certs
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// DefaultIdentity is the name of the identity that answers clients who ask for
+// no name or for one that no identity carries.
+const DefaultIdentity = "default"
+
+// A Store holds trust anchors and identities. It never changes after [Load],
+// and any number of goroutines may use it.
+type Store struct {
+	groups     map[string]*x509.CertPool
+	anchors    []Anchor
+	identities []*Identity
+	byName     map[string]*Identity
+	exact      map[string]*Identity // by DNS name
+	wildcard   map[string]*Identity // by DNS name without the "*."
+	fallback   *Identity            // may be nil
+	warnings   []*FileError
+}
+
+// Load reads a store and accepts it if nothing in it is wrong. Otherwise the
+// error joins one [*FileError] for every problem; [Problems] lists them.
+func Load(fsys fs.FS, opt Options) (*Store, error) {
+	report := Inspect(fsys, opt)
+	if len(report.Problems) > 0 {
+		errs := make([]error, len(report.Problems))
+		for i, e := range report.Problems {
+			errs[i] = e
+		}
+		return nil, errors.Join(errs...)
+	}
+	return newStore(report), nil
+}
+
+func newStore(report *Report) *Store {
+	s := &Store{
+		groups:     map[string]*x509.CertPool{},
+		anchors:    report.Anchors,
+		identities: report.Identities,
+		byName:     map[string]*Identity{},
+		exact:      map[string]*Identity{},
+		wildcard:   map[string]*Identity{},
+		warnings:   report.Warnings,
+	}
+	for _, a := range report.Anchors {
+		pool := s.groups[a.Group]
+		if pool == nil {
+			pool = x509.NewCertPool()
+			s.groups[a.Group] = pool
+		}
+		pool.AddCert(a.Cert)
+	}
+	servers := 0
+	for _, id := range report.Identities {
+		s.byName[id.name] = id
+		if !id.ForServers() {
+			continue
+		}
+		servers++
+		s.fallback = id
+		for _, name := range id.leaf.DNSNames {
+			name = normalizeName(name)
+			if domain, ok := strings.CutPrefix(name, "*."); ok {
+				s.wildcard[domain] = id
+			} else {
+				s.exact[name] = id
+			}
+		}
+	}
+	if servers != 1 {
+		s.fallback = nil
+		if id := s.byName[DefaultIdentity]; id != nil && id.ForServers() {
+			s.fallback = id
+		}
+	}
+	return s
+}
+
+// Roots returns a new pool of the trust anchors in a group, for a tls.Config's
+// RootCAs or ClientCAs; "" is the group of the anchors that lie in no group.
+// For a group that does not exist the pool is empty and nothing verifies: it
+// is never nil, which crypto/tls would take for the system's own authorities.
+func (s *Store) Roots(group string) *x509.CertPool {
+	if pool := s.groups[group]; pool != nil {
+		return pool.Clone()
+	}
+	return x509.NewCertPool()
+}
+
+// Groups returns the names of the groups that hold anchors, sorted.
+func (s *Store) Groups() []string {
+	var names []string
+	for name := range s.groups {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Anchors returns all trust anchors, sorted by file.
+func (s *Store) Anchors() []Anchor { return slices.Clone(s.anchors) }
+
+// Identity finds an identity by the name of its folder.
+func (s *Store) Identity(name string) (*Identity, bool) {
+	id, ok := s.byName[name]
+	return id, ok
+}
+
+// Identities returns all identities, sorted by name.
+func (s *Store) Identities() []*Identity { return slices.Clone(s.identities) }
+
+// Default returns the identity for clients that ask for no name or for an
+// unknown one; see the package comment.
+func (s *Store) Default() (*Identity, bool) { return s.fallback, s.fallback != nil }
+
+// Warnings returns what Load noticed and accepted, such as a certificate that
+// expires within 30 days. A firmware logs them when it starts.
+func (s *Store) Warnings() []*FileError { return slices.Clone(s.warnings) }
+
+// Select returns the identity for a client that asks for serverName, which may
+// be empty. Case and a trailing dot do not matter. An IP address is not a
+// server name (RFC 6066 §3) and selects the default.
+func (s *Store) Select(serverName string) (*Identity, bool) {
+	name := normalizeName(serverName)
+	if id, ok := s.exact[name]; ok {
+		return id, true
+	}
+	if domain, ok := parentDomain(name); ok {
+		if id, ok := s.wildcard[domain]; ok {
+			return id, true
+		}
+	}
+	return s.Default()
+}
+
+// GetCertificate is for a tls.Config: it selects by the name the client asks
+// for. Without a matching or default identity it returns neither certificate
+// nor error, and crypto/tls answers with the alert unrecognized_name, unless
+// the Config has Certificates of its own.
+func (s *Store) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if id, ok := s.Select(hello.ServerName); ok {
+		return &id.tls, nil
+	}
+	return nil, nil
+}
