@@ -12,11 +12,11 @@ import (
 
 func TestPipeCompliance(t *testing.T) {
 	for name, o := range map[string]nictest.WireOptions{
-		"perfect":   {},
-		"offloads":  {Offloads: nic.Offloads{TxChecksum: true, RxChecksum: true}},
-		"delay":     {Delay: 200 * time.Microsecond},
-		"tight":     {RxRing: 32, TxRing: 4},
-		"dropping":  {RxRing: 64, DropWhenFull: true},
+		"perfect":  {},
+		"offloads": {Offloads: nic.Offloads{TxChecksum: true, RxChecksum: true}},
+		"delay":    {Delay: 200 * time.Microsecond},
+		"tight":    {RxRing: 32, TxRing: 4},
+		"dropping": {RxRing: 64, DropWhenFull: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			nictest.Run(t, func(t *testing.T) (a, b nic.Device) {

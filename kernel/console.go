@@ -1,0 +1,84 @@
+package kernel
+
+import "unsafe"
+
+// The console: output goes to the UART as it comes; input waits in a small ring,
+// where it is lost when nobody reads it.
+type console struct {
+	in   [256]byte
+	head uint32
+	n    uint32
+}
+
+// received takes a byte from the UART's interrupt.
+func (k *Kernel) received(b byte) {
+	c := &k.console
+	if c.n < uint32(len(c.in)) {
+		c.in[(c.head+c.n)&255] = b
+		c.n++
+	}
+	for fd := range int16(3) {
+		if k.files[fd].kind == fileConsole {
+			k.notify(fd, true)
+		}
+	}
+}
+
+func (k *Kernel) readConsole(fd, buf, n uint32) int32 {
+	c := &k.console
+	if n == 0 {
+		return 0
+	}
+	if c.n == 0 {
+		return k.waitForFile(fd)
+	}
+	done := uint32(0)
+	for done < n && c.n > 0 {
+		run := min(n-done, c.n, 256-c.head)
+		if !k.copyOut(buf+done, unsafe.Pointer(&c.in[c.head&255]), run) {
+			return EFAULT
+		}
+		c.head = (c.head + run) & 255
+		c.n -= run
+		done += run
+	}
+	return int32(done)
+}
+
+// maxConsoleWrite bounds the time of one write in the kernel.
+const maxConsoleWrite = 1024
+
+func (k *Kernel) writeConsole(buf, n uint32) int32 {
+	n = min(n, maxConsoleWrite)
+	for i := uint32(0); i < n; i++ {
+		pa, ok := k.translate(buf+i, false)
+		if !ok {
+			if i > 0 {
+				return int32(i)
+			}
+			return EFAULT
+		}
+		b := *(*byte)(k.ptr(pa))
+		if b == '\n' {
+			k.putByte('\r')
+		}
+		k.putByte(b)
+	}
+	return int32(n)
+}
+
+func (k *Kernel) print(b *textBuffer) {
+	for i := uint32(0); i < b.n; i++ {
+		if b.text[i] == '\n' {
+			k.putByte('\r')
+		}
+		k.putByte(b.text[i])
+	}
+}
+
+// exit ends the program, and with it everything.
+func (k *Kernel) exit(code int32) {
+	k.exited = true
+	k.exitCode = code
+	k.halt(code)
+}

@@ -1,0 +1,24 @@
+package kernel
+
+// errno is a system call's result: a Linux error number, negated.
+type errno = int32
+
+const (
+	EPERM     errno = -1
+	ENOENT    errno = -2
+	ESRCH     errno = -3
+	EINTR     errno = -4
+	EBADF     errno = -9
+	EAGAIN    errno = -11
+	ENOMEM    errno = -12
+	EFAULT    errno = -14
+	EEXIST    errno = -17
+	EINVAL    errno = -22
+	EMFILE    errno = -24
+	ENOTTY    errno = -25
+	ENOSPC    errno = -28
+	ESPIPE    errno = -29
+	EPIPE     errno = -32
+	ENOSYS    errno = -38
+	ETIMEDOUT errno = -110
+)

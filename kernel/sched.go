@@ -1,0 +1,157 @@
+package kernel
+
+// Scheduling is round robin with a time slice, and wake-up preemption: a thread
+// that an interrupt or a timer wakes runs at once, since what it waited for is
+// there now; a thread that another thread wakes runs after wakeSlice at the
+// latest, so that the waker usually gets to finish what it is doing.
+const (
+	sliceTime = 10_000_000 // ns
+	wakeSlice = 100_000    // ns
+)
+
+// makeReady puts a thread that waits for nothing any more into the run queue.
+func (k *Kernel) makeReady(i int16, now bool) {
+	t := &k.threads[i]
+	t.state = threadReady
+	t.wait = waitNone
+	if now {
+		k.pushFront(&k.runq, i)
+		k.resched = true
+		return
+	}
+	alone := k.runq.head == none
+	k.pushBack(&k.runq, i)
+	if k.cur != none {
+		at := k.now() + k.ticks(wakeSlice)
+		if alone {
+			k.sliceEnd = at // whoever runs had no rival so far, so its slice meant nothing
+		} else {
+			k.sliceEnd = min(k.sliceEnd, at)
+		}
+	}
+}
+
+// block takes the running thread off the processor until wake.
+func (k *Kernel) block(wait uint8) {
+	t := &k.threads[k.cur]
+	t.state = threadBlocked
+	t.wait = wait
+	k.resched = true
+}
+
+// blockOn puts the running thread into the queue of a file or an epoll instance.
+// When it wakes it runs its system call again: the arguments are still in its
+// registers, so only the program counter moves back.
+func (k *Kernel) blockOn(q *queue, wait uint8, object int16) {
+	t := &k.threads[k.cur]
+	t.PC -= syscallSize
+	t.waitOn = object
+	k.pushBack(q, k.cur)
+	k.block(wait)
+}
+
+// syscallSize is the size of the instruction that enters the kernel.
+const syscallSize = 4
+
+// wake ends a thread's wait, whatever for. A futex wait or a sleep ends with the
+// given result; the other waits run their system call again.
+func (k *Kernel) wake(i int16, result int32, now bool) {
+	t := &k.threads[i]
+	if t.state != threadBlocked {
+		return
+	}
+	k.stopTimer(i)
+	switch t.wait {
+	case waitFutex:
+		k.remove(&k.futexes[futexBucket(t.futex)], i)
+		t.R[0] = uint32(result)
+	case waitSleep:
+		t.R[0] = uint32(result)
+	case waitFile:
+		k.remove(&k.files[t.waitOn].waiters, i)
+	case waitPoll:
+		k.remove(&k.polls[t.waitOn].waiters, i)
+	case waitRandom:
+		k.remove(&k.random.waiters, i)
+	}
+	k.stats.Wakeup++
+	k.makeReady(i, now)
+}
+
+// schedule picks the thread that runs next. It returns with k.cur set, waiting
+// for an interrupt while nobody is ready.
+func (k *Kernel) schedule() {
+	prev := k.cur
+	if prev != none {
+		t := &k.threads[prev]
+		if t.state == threadRunning {
+			t.state = threadReady
+			if k.now() >= k.sliceEnd {
+				k.pushBack(&k.runq, prev)
+			} else {
+				// Preempted by somebody woken: next in line, with a new slice.
+				k.pushAfterHead(prev)
+			}
+		}
+	}
+	k.cur = none
+	for k.runq.head == none {
+		k.idle()
+		if k.exited {
+			return
+		}
+	}
+	i := k.runq.head
+	k.remove(&k.runq, i)
+	k.cur = i
+	k.resched = false
+	t := &k.threads[i]
+	t.state = threadRunning
+	k.sliceEnd = k.now() + k.ticks(sliceTime)
+	if i != prev {
+		k.stats.Switches++
+		k.setTLS(t.tls)
+	}
+}
+
+// pushAfterHead puts a preempted thread behind the first one of the run queue,
+// the one that it gives way to.
+func (k *Kernel) pushAfterHead(i int16) {
+	h := k.runq.head
+	if h == none || k.threads[h].next == none {
+		k.pushBack(&k.runq, i)
+		return
+	}
+	n := k.threads[h].next
+	t := &k.threads[i]
+	t.prev, t.next = h, n
+	k.threads[h].next = i
+	k.threads[n].prev = i
+}
+
+// idle waits for an interrupt with nothing running.
+func (k *Kernel) idle() {
+	k.stats.Idles++
+	k.armTimer()
+	k.waitForInterrupt()
+	k.interrupt()
+}
+
+// saveFP writes thread i's VFP registers to its Thread if the VFP has them.
+func (k *Kernel) saveFP(i int16) {
+	if k.vfpOwner == i {
+		k.storeFP(&k.threads[i].FP)
+	}
+}
+
+// takeFP gives the VFP to the running thread.
+func (k *Kernel) takeFP() {
+	if k.vfpOwner == k.cur {
+		return
+	}
+	if k.vfpOwner != none {
+		k.storeFP(&k.threads[k.vfpOwner].FP)
+	}
+	k.loadFP(&k.threads[k.cur].FP)
+	k.vfpOwner = k.cur
+}
