@@ -55,6 +55,9 @@ type Anchor struct {
 	Cert  *x509.Certificate
 }
 
+// KeyType describes the authority's key, such as "ECDSA P-256".
+func (a Anchor) KeyType() string { return keyName(a.Cert.PublicKey) }
+
 // A Report is what [Inspect] found. It is for people and tools; programs that
 // use the certificates call [Load], which accepts only a store without
 // Problems.

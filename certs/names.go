@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 )
@@ -29,6 +30,16 @@ func normalizeName(name string) string {
 func parentDomain(name string) (string, bool) {
 	label, parent, ok := strings.Cut(name, ".")
 	return parent, ok && label != "" && parent != ""
+}
+
+// CheckDNSName reports whether a DNS name in a certificate can ever match what
+// a client asks for; "*.example.test" is a wildcard. The error is [ErrBadName]
+// with the reason.
+func CheckDNSName(name string) error {
+	if why := badName(name); why != "" {
+		return fmt.Errorf("%w: %s", ErrBadName, why)
+	}
+	return nil
 }
 
 // badName says why no client will ever match a dNSName of a certificate, or

@@ -54,6 +54,11 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(cmd, err)
 	})
+	root.AddCommand(
+		newBuildCommand(),
+		newCertsCommand(),
+		newExecCommand(),
+	)
 	wrapArgs(root)
 	return root
 }

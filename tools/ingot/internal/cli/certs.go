@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+)
+
+func newCertsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "certs",
+		Short: "Make and check the certificates that are compiled into an image",
+		Args:  cobra.NoArgs,
+		RunE:  showHelp,
+	}
+	cmd.AddCommand(
+		newCertsCheckCommand(),
+		newCertsInitCommand(),
+		newCertsListCommand(),
+	)
+	return cmd
+}
+
+// openStore opens the certificate store in dir. If dir is what "certs init"
+// made, the store is the part of it that goes into the image. The second
+// result is the folder that file names in the store are relative to.
+func openStore(dir string) (fs.FS, string) {
+	isDir := func(parts ...string) bool {
+		info, err := os.Stat(filepath.Join(append([]string{dir}, parts...)...))
+		return err == nil && info.IsDir()
+	}
+	if !isDir("anchors") && !isDir("identities") && (isDir(imageDir, "anchors") || isDir(imageDir, "identities")) {
+		dir = filepath.Join(dir, imageDir)
+	}
+	return os.DirFS(dir), dir
+}
