@@ -1,0 +1,174 @@
+package link
+
+import (
+	"encoding/binary"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+)
+
+const (
+	// batchSize is how many frames are looked at together: more than fit in
+	// one merged packet, and no more than a ring can spare meanwhile.
+	batchSize = 64
+
+	// mergedMax bounds the payload of a merged packet in bytes, so that it
+	// stays within the 16-bit length of IP and the stack's largest pooled
+	// buffer (64 KiB).
+	mergedMax = 62000
+
+	// openMax is how many flows are merged side by side in one batch.
+	openMax = 8
+)
+
+// batch is a look at everything that lay ready in the receive ring.
+type batch struct {
+	frames [batchSize]frame
+	n      int
+
+	// trusted: the MAC dropped what had a wrong checksum.
+	trusted bool
+
+	// open holds, for each flow that may still grow, its newest first frame.
+	open  [openMax]int
+	opens int
+
+	merged, coalesced int // frames saved
+}
+
+func (b *batch) reset() {
+	b.n, b.opens, b.merged, b.coalesced = 0, 0, 0, 0
+}
+
+// full reports whether the batch takes no more frames.
+func (b *batch) full() bool { return b.n == batchSize }
+
+// add looks at a frame and merges it with earlier ones where that is possible.
+func (b *batch) add(ring []byte) {
+	i := b.n
+	b.n++
+	f := &b.frames[i]
+	f.look(ring)
+	f.last = i
+	switch {
+	case b.trusted:
+		f.checked = f.checkable
+	case f.class == payload || f.class == pureAck:
+		// Only verified frames may change other frames.
+		if f.checked = f.verify(); !f.checked {
+			f.class = fence
+		}
+	}
+	if f.class == other {
+		return
+	}
+	if f.class == payload {
+		f.total = f.size()
+	}
+
+	for slot := 0; slot < b.opens; slot++ {
+		first := &b.frames[b.open[slot]]
+		if !first.sameFlow(f) {
+			continue
+		}
+		if b.join(first, f, i) {
+			return
+		}
+		if f.class == pureAck && first.class == pureAck && supersedes(f, first) {
+			first.drop = true
+			b.coalesced++
+			b.open[slot] = i
+			return
+		}
+		b.close(slot)
+		break
+	}
+	if f.class == fence {
+		return
+	}
+	if b.opens == openMax {
+		b.close(0)
+	}
+	b.open[b.opens] = i
+	b.opens++
+}
+
+func (b *batch) close(slot int) {
+	copy(b.open[slot:], b.open[slot+1:b.opens])
+	b.opens--
+}
+
+// join appends f to the chain of first when f's data continues it.
+func (b *batch) join(first, f *frame, i int) bool {
+	last := &b.frames[first.last]
+	if first.class != payload || f.class != payload ||
+		f.seq != first.seq+uint32(first.total) ||
+		int32(f.ack-last.ack) < 0 ||
+		first.total+f.size() > mergedMax ||
+		!first.sameTreatment(f) {
+		return false
+	}
+	last.next = i
+	first.last = i
+	first.total += f.size()
+	b.merged++
+	return true
+}
+
+// supersedes reports whether the pure acknowledgement g is obsolete once f
+// arrived: f acknowledges strictly more and leaves everything else as it was.
+// The same acknowledgement again is a duplicate, which loss recovery counts.
+func supersedes(f, g *frame) bool {
+	if f.seq != g.seq || int32(f.ack-g.ack) <= 0 || f.data != g.data {
+		return false
+	}
+	// Congestion marks (RFC 3168) have to arrive one by one.
+	if f.tcp == v4Payload {
+		return f.head[ipStart+1] == g.head[ipStart+1]
+	}
+	return binary.BigEndian.Uint16(f.head[ipStart:]) == binary.BigEndian.Uint16(g.head[ipStart:])
+}
+
+// packet copies the frame i, and what was merged with it, out of the ring. It
+// returns nil for a frame that went into another packet.
+func (b *batch) packet(i int) *buffer.View {
+	f := &b.frames[i]
+	if f.drop {
+		return nil
+	}
+	if f.next < 0 {
+		v := buffer.NewView(len(f.ring))
+		v.Write(f.ring)
+		return v
+	}
+
+	// The merged header is the first one, with the newest acknowledgement and
+	// window.
+	last := &b.frames[f.last]
+	head := f.head[:f.data]
+	length := int(f.data) - ipStart + f.total
+	if f.tcp == v4Payload {
+		ip := head[ipStart:v4Payload]
+		binary.BigEndian.PutUint16(ip[2:], uint16(length))
+		ip[10], ip[11] = 0, 0
+		binary.BigEndian.PutUint16(ip[10:], ^checksum.Checksum(ip, 0))
+	} else {
+		binary.BigEndian.PutUint16(head[ipStart+4:], uint16(length-header.IPv6MinimumSize))
+	}
+	tcp := head[f.tcp:]
+	copy(tcp[8:12], last.head[last.tcp+8:])
+	copy(tcp[14:16], last.head[last.tcp+14:])
+
+	v := buffer.NewView(int(f.data) + f.total)
+	v.Write(head)
+	flags := f.flags()
+	for j := i; j >= 0; {
+		g := &b.frames[j]
+		v.Write(g.ring[g.data:])
+		flags |= g.flags()
+		j, g.next, g.drop = g.next, -1, true
+	}
+	v.AsSlice()[f.tcp+13] = byte(flags)
+	return v
+}

@@ -1,0 +1,106 @@
+package link
+
+import (
+	"errors"
+	"net"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+)
+
+// receiver belongs to the receive goroutine.
+type receiver struct {
+	batch batch
+	ready [batchSize]arrival
+}
+
+// arrival is a packet on its way from the ring to the stack.
+type arrival struct {
+	pkt     *stack.PacketBuffer
+	proto   tcpip.NetworkProtocolNumber
+	checked bool
+}
+
+// receive is the receive goroutine: it ends when the port closes.
+func (e *Endpoint) receive() {
+	for {
+		if err := e.dev.WaitRx(); err != nil {
+			if !errors.Is(err, net.ErrClosed) {
+				e.log.Error("network port stopped receiving", "err", err)
+			}
+			return
+		}
+		for e.drain() {
+		}
+	}
+}
+
+// drain takes one batch from the ring to the stack. It reports whether it found
+// any: new frames arrive while the stack works.
+func (e *Endpoint) drain() bool {
+	b := &e.rx.batch
+	b.reset()
+	frames, foreign := 0, 0
+	for !b.full() {
+		ring, ok := e.dev.NextRx()
+		if !ok {
+			break
+		}
+		frames++
+		if !e.mine(ring) {
+			foreign++
+			continue
+		}
+		b.add(ring)
+	}
+	if frames == 0 {
+		return false
+	}
+
+	ready := e.rx.ready[:0]
+	for i := range b.n {
+		checked := b.frames[i].checked
+		v := b.packet(i)
+		if v == nil {
+			continue
+		}
+		if pkt, proto, ok := e.wrap(v); ok {
+			ready = append(ready, arrival{pkt, proto, checked})
+		}
+	}
+	e.dev.ReleaseRx()
+
+	d := e.dispatcher.Load()
+	for i, a := range ready {
+		if d != nil {
+			e.setTrust(a.checked)
+			(*d).DeliverNetworkPacket(a.proto, a.pkt)
+		}
+		a.pkt.DecRef()
+		ready[i].pkt = nil
+	}
+
+	s := &e.stats
+	s.rxFrames.Add(uint64(frames))
+	s.rxPackets.Add(uint64(len(ready)))
+	s.rxMerged.Add(uint64(b.merged))
+	s.rxCoalesced.Add(uint64(b.coalesced))
+	s.rxForeign.Add(uint64(foreign))
+	return true
+}
+
+func (e *Endpoint) setTrust(checked bool) {
+	var bit uint32
+	if checked {
+		bit = uint32(stack.CapabilityRXChecksumOffload)
+	}
+	if e.trust.Load() != bit {
+		e.trust.Store(bit)
+	}
+}
+
+// mine reports whether a frame is for this port: to its own address, or to a
+// group (the lowest bit of the first byte, IEEE 802.3 §3.2.3).
+func (e *Endpoint) mine(frame []byte) bool {
+	return len(frame) >= etherSize && (frame[0]&1 != 0 || string(frame[:6]) == string(e.address))
+}
