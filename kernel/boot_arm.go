@@ -13,7 +13,7 @@ func enter(kind uint32) *Context {
 
 // bug reports an exception inside the kernel and stops the machine. The address
 // can be looked up in the image with go tool addr2line.
-func bug(kind, pc uint32) {
+func bug(kind, pc, sp, lr uint32) {
 	k := theKernel()
 	status, addr := dataFault()
 	if kind == trapPrefetch {
@@ -26,6 +26,10 @@ func bug(kind, pc uint32) {
 	b.hex(status)
 	b.string(", address 0x")
 	b.hex(addr)
+	b.string(", sp 0x")
+	b.hex(sp)
+	b.string(", lr 0x")
+	b.hex(lr)
 	b.byte('\n')
 	k.print(&b)
 	k.halt(255)

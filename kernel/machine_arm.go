@@ -49,9 +49,16 @@ func write(addr, v uint32)    { storeWord(reg(addr), v) }
 
 // In cpu_arm.s.
 
-func loadWord(p *uint32) uint32     // a load that the compiler can't move or drop
+// None keeps what it is pointed to, so nothing has to be on a heap.
+
+//go:noescape
+func loadWord(p *uint32) uint32 // a load that the compiler can't move or drop
+//go:noescape
 func storeWord(p *uint32, v uint32) // likewise
+//go:noescape
 func storeHalf(p *uint32, v uint32)
+
+//go:noescape
 func zeroWords(p unsafe.Pointer, n uint32) // n: a multiple of 32
 func counter() uint64
 func frequency() uint32
@@ -62,7 +69,11 @@ func waitForEvent()
 func invalidateTLB()
 func invalidatePage(va uint32)
 func barrier()
+
+//go:noescape
 func storeVFP(f *FPContext)
+
+//go:noescape
 func loadVFP(f *FPContext)
 func setThreadRegister(v uint32)
 func dataFault() (status, addr uint32)
@@ -70,6 +81,8 @@ func prefetchFault() (status, addr uint32)
 func setVectors(va uint32)
 func cleanLine(va uint32)
 func invalidateCode()
+
+//go:noescape
 func semihost(op uint32, arg unsafe.Pointer)
 func stop()
 

@@ -11,10 +11,10 @@
 // Interrupts stay masked in the kernel. An abort in it is a bug of the kernel: the
 // mode in SPSR tells.
 
-// 16 bytes at the top are for an argument and a result.
+// What is left above is for arguments and results.
 #define KERNEL_STACK $0xFFFD4FF0
 #define KERNEL_G     $0xFFFC0000
-#define FAULT_STACK  $0xFFFE0FF0
+#define FAULT_STACK  $0xFFFE0FE0
 #define FAULT_G      $0xFFFC0080
 
 #define CONTEXT_REGS 60 // bytes of r0 to r14; pc and cpsr follow
@@ -98,11 +98,16 @@ TEXT leave_kernel(SB),NOSPLIT|NOFRAME,$0
 // R0: which exception. This mode's LR is where.
 TEXT kernel_fault(SB),NOSPLIT|NOFRAME,$0
 	MOVW	R14, R1
+	WORD	$0xf10e01d3 // cpsid aif, #0x13: to the registers of the code that failed
+	MOVW	R13, R2
+	MOVW	R14, R3
 	MOVW	FAULT_STACK, R13
 	MOVW	FAULT_G, g
 	MOVW	R0, 4(R13)
 	MOVW	R1, 8(R13)
-	BL	·bug(SB) // func bug(kind, pc uint32)
+	MOVW	R2, 12(R13)
+	MOVW	R3, 16(R13)
+	BL	·bug(SB) // func bug(kind, pc, sp, lr uint32)
 
 // func vectorTarget(i uint32) uint32
 TEXT ·vectorTarget(SB),NOSPLIT,$0-8
