@@ -118,6 +118,16 @@ func wanted(asked []Forward, f Forward) bool {
 	return false
 }
 
+// Find returns the path of the QEMU program that Start would use for a board.
+// The error wraps ErrNoQEMU, and names the Debian package, when there is none.
+func Find(board string) (string, error) {
+	b, err := boards.ByName(board)
+	if err != nil {
+		return "", fmt.Errorf("qemu: %w", err)
+	}
+	return findBinary(Config{}, b)
+}
+
 func findBinary(cfg Config, board boards.Board) (string, error) {
 	name := cfg.Binary
 	if name == "" {

@@ -316,6 +316,16 @@ func TestStartRefuses(t *testing.T) {
 	}
 }
 
+func TestFind(t *testing.T) {
+	if _, err := Find("toaster"); err == nil {
+		t.Error("found an emulator for a toaster")
+	}
+	t.Setenv("PATH", t.TempDir())
+	if _, err := Find(""); !errors.Is(err, ErrNoQEMU) {
+		t.Errorf("with an empty PATH: %v", err)
+	}
+}
+
 // TestQEMURefuses: what QEMU prints before it gives up is the error.
 func TestQEMURefuses(t *testing.T) {
 	if testing.Short() {

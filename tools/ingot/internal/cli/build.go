@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"ingot.dev/board/boards"
+	"ingot.dev/tools/image"
+)
+
+// buildFlags are the flags of every command that makes an image.
+type buildFlags struct {
+	board   string
+	tags    []string
+	goFlags []string
+	symbols bool
+}
+
+func (f *buildFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.board, "board", boards.Default, "board to build for: "+strings.Join(boards.Names(), ", "))
+	flags.StringSliceVar(&f.tags, "tags", nil, "build `tags` in addition to the board's")
+	flags.StringArrayVar(&f.goFlags, "go-flag", nil, "a `flag` for go build, such as -gcflags=-N; may be repeated")
+	flags.BoolVar(&f.symbols, "symbols", false, "keep the symbol table, and don't check the size")
+}
+
+func (f *buildFlags) options(packages []string, output string) image.Options {
+	return image.Options{
+		Package: packages,
+		Output:  output,
+		Board:   f.board,
+		Tags:    f.tags,
+		Symbols: f.symbols,
+		Flags:   f.goFlags,
+	}
+}
+
+// imageName is the file name of a program's image: that of its directory or
+// first file, or of the current directory for ".".
+func imageName(packages []string) (string, error) {
+	path := strings.TrimSuffix(packages[0], ".go")
+	if base := filepath.Base(path); base == "." || base == ".." {
+		var err error
+		if path, err = filepath.Abs(path); err != nil {
+			return "", err
+		}
+	}
+	return filepath.Base(path) + ".elf", nil
+}
+
+func newBuildCommand() *cobra.Command {
+	var flags buildFlags
+	var output string
+	cmd := &cobra.Command{
+		Use:   "build PACKAGE|FILE.go...",
+		Short: "Build a Go program into an image",
+		Long: `build compiles and links a Go program, with the kernel and the board's code,
+into an image that boots on the board, and checks its size against the
+board's budget. Any main package will do; it needs no changes.`,
+		Example: `  ingot build ./firmware/cmd/ingot-firmware
+  ingot build --tags bench -o bench.elf ./firmware/cmd/ingot-firmware`,
+		Args: packageArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if output == "" {
+				var err error
+				if output, err = imageName(args); err != nil {
+					return err
+				}
+			}
+			im, err := image.Build(cmd.Context(), flags.options(args, output))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), im)
+			return nil
+		},
+	}
+	flags.register(cmd.Flags())
+	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (default: the program's name with .elf)")
+	return cmd
+}
+
+// packageArgs accepts one package, or any number of Go files.
+func packageArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("which program? Name a package or Go files")
+	}
+	if len(args) > 1 {
+		for _, a := range args {
+			if !strings.HasSuffix(a, ".go") {
+				return fmt.Errorf("%s: an image is made from one package or from Go files; arguments for the program go behind --", a)
+			}
+		}
+	}
+	return nil
+}
