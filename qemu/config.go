@@ -24,10 +24,6 @@ type Config struct {
 	// Board is a name from package boards. Empty: boards.Default.
 	Board string
 
-	// Memory is the guest's RAM in bytes, a multiple of 1 MiB.
-	// Zero: the board's own size.
-	Memory int64
-
 	// Network gives the machine an Ethernet link to QEMU's user-mode
 	// network, on which the host is 10.0.2.2. Forwards imply it.
 	Network bool
@@ -108,13 +104,9 @@ func (cfg *Config) bootBlock() ([]byte, error) {
 // qmpFD is the inherited descriptor of the control socket, and the forwards
 // have their host ports.
 func (cfg *Config) commandLine(b boards.Board, forwards []Forward, blockFile string, qmpFD int) []string {
-	memory := cfg.Memory
-	if memory == 0 {
-		memory = b.RAM
-	}
 	args := []string{
 		"-M", b.QEMU.Machine,
-		"-m", fmt.Sprintf("%dM", memory>>20),
+		"-m", fmt.Sprintf("%dM", b.RAM>>20),
 		"-kernel", cfg.Image,
 		// Nothing that is not asked for: no devices by default, no
 		// configuration files, no window, no second life after a reset.

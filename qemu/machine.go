@@ -70,9 +70,6 @@ func Start(ctx context.Context, cfg Config) (*Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("qemu: %w", err)
 	}
-	if cfg.Memory < 0 || cfg.Memory%(1<<20) != 0 {
-		return nil, fmt.Errorf("qemu: memory of %d bytes is not a multiple of 1 MiB", cfg.Memory)
-	}
 	if cfg.Image == "" {
 		return nil, errors.New("qemu: no image")
 	}

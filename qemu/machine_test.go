@@ -299,7 +299,6 @@ func TestStartRefuses(t *testing.T) {
 		{"two seeds", Config{Image: image, Seed: make([]byte, 32), NoSeed: true}, nil, "NoSeed"},
 		{"two clocks", Config{Image: image, Wall: time.Now(), NoWall: true}, nil, "NoWall"},
 		{"environment", Config{Image: image, Env: []string{"x"}}, bootparam.ErrInvalid, "key=value"},
-		{"memory", Config{Image: image, Memory: 1000}, nil, "1 MiB"},
 		{"port", Config{Image: image, Forwards: []Forward{{GuestPort: 70000}}}, nil, "70000"},
 		{"no QEMU", Config{Image: image, Binary: "qemu-system-none"}, ErrNoQEMU, "apt-get install qemu-system-arm"},
 		{"no QEMU at a path", Config{Image: image, Binary: "/nowhere/qemu"}, ErrNoQEMU, "/nowhere/qemu"},

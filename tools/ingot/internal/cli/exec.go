@@ -88,7 +88,6 @@ func splitArgs(cmd *cobra.Command, args []string) (packages, guest []string) {
 // machineFlags describe the machine that exec boots.
 type machineFlags struct {
 	env     []string
-	memory  int64
 	network bool
 	noSeed  bool
 	icount  bool
@@ -98,7 +97,6 @@ type machineFlags struct {
 func (f *machineFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.env, "env", nil, "`KEY=VALUE` for the program's environment; may be repeated")
-	flags.Int64Var(&f.memory, "memory", 0, "RAM in `MiB` (default: the board's)")
 	flags.BoolVar(&f.network, "network", false, "give the machine a network, on which the host is 10.0.2.2")
 	flags.BoolVar(&f.noSeed, "no-seed", false, "boot without entropy")
 	flags.BoolVar(&f.icount, "icount", false, "one nanosecond of virtual time per instruction, and none spent idle")
@@ -108,7 +106,6 @@ func (f *machineFlags) register(cmd *cobra.Command) {
 func (f *machineFlags) config() qemu.Config {
 	cfg := qemu.Config{
 		Env:     f.env,
-		Memory:  f.memory << 20,
 		Network: f.network,
 		NoSeed:  f.noSeed,
 	}

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// These build images and boot them.
+
+func TestExec(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts QEMU")
+	}
+	image := filepath.Join(t.TempDir(), "report.elf")
+	code, stdout, stderr := run(t, "build", "-o", image, "testdata/report.go")
+	if code != ExitOK || !strings.Contains(stdout, image) || !strings.Contains(stdout, "MB of") {
+		t.Fatalf("build: %d, %q, %q; want a line about the size", code, stdout, stderr)
+	}
+	for _, c := range []struct {
+		name   string
+		args   []string
+		code   int
+		stdout string
+		stderr string
+	}{
+		{"from source, with arguments", []string{"exec", "testdata/report.go", "--", "-v", "two words"}, ExitOK, `linux/arm ["-v" "two words"]`, ""},
+		{"image, with environment", []string{"exec", "--env", "ANSWER=42", image}, ExitOK, "[] ANSWER=42", ""},
+		{"exit status", []string{"exec", "--env", "STATUS=77", image}, 77, "linux/arm", ""},
+		{"panic", []string{"exec", "--env", "FAIL=1", image}, 2, "panic: told to", ""},
+		{"counted instructions", []string{"exec", "--icount", image}, ExitOK, "linux/arm", ""},
+		{"not key=value", []string{"exec", "--env", "X", image}, ExitFailure, "", "key=value"},
+		{"does not compile", []string{"exec", "testdata/nowhere.go"}, ExitFailure, "", "nowhere.go"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, stdout, stderr := run(t, c.args...)
+			if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {
+				t.Errorf("status %d, stdout %q, stderr %q; want %d, %q, %q", code, stdout, stderr, c.code, c.stdout, c.stderr)
+			}
+		})
+	}
+}
+
+func TestExecTimeout(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts QEMU")
+	}
+	file := filepath.Join("testdata", "report.go")
+	endless := filepath.Join(t.TempDir(), "endless.go")
+	src, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(endless, []byte(strings.Replace(string(src), "os.Exit(code)", "for code == 0 {}", 1)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := run(t, "exec", "--timeout", "3s", endless)
+	if code != ExitFailure || !strings.Contains(stderr, "did not end within 3s") {
+		t.Errorf("status %d, stdout %q, stderr %q", code, stdout, stderr)
+	}
+}
+
+func TestBuildUsage(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"build"}, "which program"},
+		{[]string{"build", "./a", "./b"}, "./a"},
+		{[]string{"exec"}, "which program"},
+		{[]string{"exec", "--", "x"}, "which program"},
+		{[]string{"exec", "./a", "b"}, "behind --"},
+	} {
+		code, _, stderr := run(t, c.args...)
+		if code != ExitUsage || !strings.Contains(stderr, c.want) {
+			t.Errorf("%q: status %d, %q; want a usage error with %q", c.args, code, stderr, c.want)
+		}
+	}
+}
+
+// TestExecWithoutQEMU: what is missing, and where it comes from.
+func TestExecWithoutQEMU(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	code, _, stderr := run(t, "exec", "testdata/report.go")
+	if code != ExitFailure || !strings.Contains(stderr, "apt-get install qemu-system-arm") {
+		t.Errorf("status %d, %q", code, stderr)
+	}
+}
+
+func TestImageName(t *testing.T) {
+	for in, want := range map[string]string{
+		"./firmware/cmd/ingot-firmware":         "ingot-firmware.elf",
+		"ingot.dev/firmware/cmd/ingot-firmware": "ingot-firmware.elf",
+		"hello.go":                              "hello.elf",
+		".":                                     "cli.elf", // this folder
+		"..":                                    "internal.elf",
+		"./":                                    "cli.elf",
+	} {
+		if got, err := imageName([]string{in}); got != want || err != nil {
+			t.Errorf("%s: %q, %v; want %q", in, got, err, want)
+		}
+	}
+}
