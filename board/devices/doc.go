@@ -1,0 +1,24 @@
+// Package devices opens the devices of the board that the program was built for,
+// each with its driver, in the form that the rest of the program wants: an Ethernet
+// port as a [ingot.dev/board/nic.Device], a watchdog.
+//
+// A hosted program has none: ErrHosted says so.
+package devices
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+)
+
+// ErrHosted says that the program runs on an operating system, which owns the
+// devices.
+var ErrHosted = errors.New("devices: no board: the program runs on an operating system")
+
+// EthernetOptions adjust an Ethernet port. The zero value is good.
+type EthernetOptions struct {
+	// HardwareAddr is the port's MAC address; nil for the one that the boot
+	// loader, the emulator or the board's fuses have set.
+	HardwareAddr net.HardwareAddr
+	Log          *slog.Logger // nil for slog.Default()
+}

@@ -1,0 +1,8 @@
+//go:build !imx6ulevk
+
+package devices
+
+import "ingot.dev/board/nic"
+
+// Ethernet opens the board's Ethernet port.
+func Ethernet(EthernetOptions) (nic.Device, error) { return nil, ErrHosted }

@@ -1,0 +1,44 @@
+// Package firmware brings a board up and serves TLS on it.
+//
+//	//go:embed all:certs
+//	var certificates embed.FS
+//
+//	func main() {
+//		firmware.Main(firmware.Config{
+//			Certs: certificates,
+//			Services: []firmware.Service{{Name: "echo", Listen: ":8443", Serve: firmware.Echo}},
+//		})
+//	}
+//
+// The same main runs on a laptop, in QEMU and on a board. On a board Main starts
+// with nothing but power: entropy, Ethernet, address, time, certificates, services,
+// in this order, and says on the console what it got. Hosted, the operating system
+// has all that, and only certificates and services are left.
+//
+// # Entropy
+//
+// Nothing here works on predictable randomness. When the kernel was given no seed
+// and the board has no source of noise, Start says what is missing and returns
+// ErrNoEntropy, before there is a network.
+//
+// # Time
+//
+// The clock starts at the latest of: the boot loader's time, the build's time, the
+// newest certificate's notBefore (which can't lie in the future of a true clock). A
+// time server corrects it. It never goes below the build's time. Validity of
+// certificates is judged on it, and the console says where it came from.
+//
+// # Settings
+//
+// Where an image is one thing and the place it runs in another, environment
+// variables, which come with the boot parameters, say what is particular:
+//
+//	INGOT_ADDR        IPv4 address and prefix, 10.0.2.15/24; without it, DHCP
+//	INGOT_GATEWAY     IPv4 router, with INGOT_ADDR
+//	INGOT_DNS         name servers, comma-separated
+//	INGOT_NTP         time servers, comma-separated
+//	INGOT_HOSTNAME    told to the DHCP server
+//	INGOT_MAC         of the Ethernet port
+//
+// The program may read others for itself; ingot-firmware has some.
+package firmware

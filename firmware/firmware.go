@@ -1,0 +1,270 @@
+package firmware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"time"
+
+	"ingot.dev/board"
+	"ingot.dev/board/devices"
+	"ingot.dev/certs"
+	"ingot.dev/net/inet"
+	"ingot.dev/net/netstack"
+	"ingot.dev/tlsio"
+)
+
+// ErrNoEntropy says that there is no source of random numbers.
+var ErrNoEntropy = errors.New("no entropy: no seed came with the boot parameters and this board has no noise source that Ingot drives; " +
+	"have the boot loader write 32 fresh random bytes into the boot parameters (in QEMU, 'ingot run' does)")
+
+// Config says what a firmware is.
+type Config struct {
+	// Certs holds the certificate store, at its root or in a folder "certs", as
+	// go:embed leaves it. See package certs for its layout.
+	Certs fs.FS
+
+	// Services are what Main serves.
+	Services []Service
+
+	// Getenv reads settings; nil for os.Getenv.
+	Getenv func(string) string
+
+	// Log is told what happens; nil for the console.
+	Log *slog.Logger
+}
+
+// A Service answers TLS connections at an address.
+type Service struct {
+	Name   string // for messages
+	Listen string // "host:port"; an empty host is every address
+
+	// TLS configures the listener. Without GetCertificate and ServerCertificate,
+	// the store's identities are offered, chosen by SNI; with ClientAuth but
+	// without CA and Roots, clients are judged by the store's anchors.
+	TLS tlsio.TLSOptions
+
+	// Serve answers one connection, on a goroutine of its own. The connection is
+	// closed when it returns.
+	Serve func(ctx context.Context, conn net.Conn)
+}
+
+// A System is a board that is up.
+type System struct {
+	Net   inet.Network
+	Certs *certs.Store
+	Log   *slog.Logger
+
+	stack *netstack.Stack // nil when hosted
+}
+
+// Main starts the system and serves until the program is interrupted, which on a
+// board is never. When something can't be started it says so and exits with
+// status 1.
+func Main(c Config) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := Run(ctx, c); err != nil {
+		logger(c).Error(err.Error())
+		os.Exit(1)
+	}
+}
+
+// Run starts the system and serves its services until ctx ends, then closes them
+// and returns nil; or returns what kept it from serving.
+func Run(ctx context.Context, c Config) error {
+	s, err := Start(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var services sync.WaitGroup
+	for i := range c.Services {
+		service := &c.Services[i]
+		l, err := s.Listen(ctx, service)
+		if err != nil {
+			cancel(err)
+			break
+		}
+		services.Go(func() {
+			if err := s.Serve(ctx, l, service); err != nil {
+				cancel(fmt.Errorf("%s: %w", service.Name, err))
+			}
+		})
+	}
+	<-ctx.Done()
+	services.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+func logger(c Config) *slog.Logger {
+	if c.Log != nil {
+		return c.Log
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, nil))
+}
+
+// Start brings the board up: entropy, certificates, clock, network.
+func Start(ctx context.Context, c Config) (*System, error) {
+	s := &System{Log: logger(c)}
+	getenv := c.Getenv
+	if getenv == nil {
+		getenv = os.Getenv
+	}
+	if !hasEntropy() {
+		return nil, ErrNoEntropy
+	}
+	hosted := board.Name == ""
+	if !hosted {
+		s.Log.Info("ingot on " + board.Name)
+	}
+	set, err := readSettings(getenv)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.loadCerts(c.Certs, hosted); err != nil {
+		return nil, err
+	}
+	if hosted {
+		s.Net = inet.Host()
+		return s, nil
+	}
+	if err := s.openStack(ctx, set); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// loadCerts sets the clock, as far as that can be known now, and reads the store,
+// whose validity is judged by it.
+func (s *System) loadCerts(fsys fs.FS, hosted bool) error {
+	if fsys == nil {
+		return errors.New("firmware: Config.Certs is missing: embed a certificate store (ingot certs init makes one)")
+	}
+	if _, err := fs.Stat(fsys, "certs"); err == nil {
+		if fsys, err = fs.Sub(fsys, "certs"); err != nil {
+			return err
+		}
+	}
+	if !hosted {
+		source, err := s.startClock(fsys)
+		if err != nil {
+			return err
+		}
+		s.Log.Info("time "+time.Now().UTC().Format(time.RFC3339), "source", source)
+	}
+	store, err := certs.Load(fsys, certs.Options{})
+	if err != nil {
+		return fmt.Errorf("certificates: %w", err)
+	}
+	for _, w := range store.Warnings() {
+		s.Log.Warn("certificates: " + w.Error())
+	}
+	s.Certs = store
+	return nil
+}
+
+func (s *System) startClock(fsys fs.FS) (string, error) {
+	now := time.Now()
+	return startClock(now, floor(fsys, now), setClock)
+}
+
+func (s *System) openStack(ctx context.Context, set settings) error {
+	dev, err := devices.Ethernet(devices.EthernetOptions{HardwareAddr: set.mac, Log: s.Log})
+	if err != nil {
+		return fmt.Errorf("ethernet: %w", err)
+	}
+	s.stack, err = netstack.Open(ctx, dev, netstack.Config{
+		Address: set.address, Gateway: set.gateway, DNS: set.dns, NTP: set.ntp, Hostname: set.hostname,
+		SetClock: setClock, Floor: buildFloor(), Log: s.Log,
+	})
+	if err != nil {
+		return fmt.Errorf("network: %w", err)
+	}
+	s.Net = s.stack
+	return nil
+}
+
+// Close gives the board's devices back.
+func (s *System) Close() error {
+	if s.stack != nil {
+		return s.stack.Close()
+	}
+	return nil
+}
+
+// Listen opens a service's listener.
+func (s *System) Listen(ctx context.Context, service *Service) (net.Listener, error) {
+	options := service.TLS
+	if options.GetCertificate == nil && len(options.ServerCertificate) == 0 {
+		options.GetCertificate = s.Certs.GetCertificate
+	}
+	if options.ClientAuth != tlsio.ClientAuthNone && options.Roots == nil && len(options.CA) == 0 {
+		options.Roots = s.Certs.Roots("")
+	}
+	if options.OnRefused == nil {
+		options.OnRefused = func(remote net.Addr, err error) {
+			s.Log.Info("refused", "service", service.Name, "remote", remote, "err", err)
+		}
+	}
+	l, err := tlsio.Listen(ctx, s.Net, service.Listen, options)
+	if err != nil {
+		return nil, fmt.Errorf("service %s: %w", service.Name, err)
+	}
+	s.Log.Info(fmt.Sprintf("ready: TLS %s on %s", service.Name, s.reachable(l.Addr())))
+	return l, nil
+}
+
+// reachable is addr with the address that others would use in place of "any".
+func (s *System) reachable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil || s.stack == nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		if lease := s.stack.Lease(); lease.Prefix.IsValid() {
+			host = lease.Prefix.Addr().String()
+		}
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// Serve answers the connections of a listener until ctx ends, then closes them
+// all. A panic in service.Serve ends that connection only.
+func (s *System) Serve(ctx context.Context, l net.Listener, service *Service) error {
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		conns.Add(1)
+		go func() {
+			defer conns.Done()
+			defer conn.Close()
+			defer context.AfterFunc(ctx, func() { conn.Close() })()
+			defer func() {
+				if r := recover(); r != nil {
+					s.Log.Error("connection ended by a panic", "service", service.Name, "remote", conn.RemoteAddr(), "panic", r)
+				}
+			}()
+			service.Serve(ctx, conn)
+		}()
+	}
+}

@@ -1,0 +1,76 @@
+package firmware
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// settings are what the environment says of the network.
+type settings struct {
+	address  netip.Prefix
+	gateway  netip.Addr
+	dns      []netip.Addr
+	ntp      []string
+	hostname string
+	mac      net.HardwareAddr
+}
+
+// A SettingError says which environment variable can't be used.
+type SettingError struct {
+	Name, Value string
+	Err         error
+	Fix         string
+}
+
+func (e *SettingError) Error() string {
+	return fmt.Sprintf("%s=%q: %v; %s", e.Name, e.Value, e.Err, e.Fix)
+}
+
+func (e *SettingError) Unwrap() error { return e.Err }
+
+func readSettings(getenv func(string) string) (s settings, err error) {
+	parse := func(name, fix string, f func(value string) error) {
+		value := getenv(name)
+		if value == "" || err != nil {
+			return
+		}
+		if e := f(value); e != nil {
+			err = &SettingError{name, value, e, fix}
+		}
+	}
+	parse("INGOT_ADDR", "give an IPv4 address and prefix length, such as 10.0.2.15/24", func(v string) (e error) {
+		s.address, e = netip.ParsePrefix(v)
+		return e
+	})
+	parse("INGOT_GATEWAY", "give an IPv4 address", func(v string) (e error) {
+		s.gateway, e = netip.ParseAddr(v)
+		return e
+	})
+	parse("INGOT_DNS", "give IP addresses, separated by commas", func(v string) error {
+		for _, a := range list(v) {
+			addr, e := netip.ParseAddr(a)
+			if e != nil {
+				return e
+			}
+			s.dns = append(s.dns, addr)
+		}
+		return nil
+	})
+	parse("INGOT_MAC", "give six bytes, such as 02:00:00:12:34:56", func(v string) (e error) {
+		s.mac, e = net.ParseMAC(v)
+		if e == nil && (len(s.mac) != 6 || s.mac[0]&1 != 0) {
+			e = fmt.Errorf("not the address of one Ethernet port")
+		}
+		return e
+	})
+	s.ntp = list(getenv("INGOT_NTP"))
+	s.hostname = getenv("INGOT_HOSTNAME")
+	return s, err
+}
+
+// list splits at commas and drops what is empty.
+func list(v string) []string {
+	return strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' })
+}
