@@ -1,7 +1,8 @@
 // Command ingot-firmware is the default firmware: it echoes over TLS.
 //
-// Its certificate store is the folder certs beside this file, which 'make certs'
-// fills with development certificates. Environment variables, given with the boot
+// Its certificate store is the folder certs/image beside this file. 'make certs'
+// fills it with development certificates, and certs/host with what the programs
+// on the other end need. Environment variables, given with the boot
 // parameters, change what it does:
 //
 //	INGOT_LISTEN       address of the echo service (default :8443)
@@ -15,6 +16,7 @@ package main
 import (
 	"cmp"
 	"embed"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -22,16 +24,20 @@ import (
 	"ingot.dev/tlsio"
 )
 
-//go:embed all:certs
+//go:embed all:certs/image
 var certificates embed.FS
 
 func main() {
+	store, err := fs.Sub(certificates, "certs/image")
+	if err != nil {
+		panic(err) // the name is malformed, which it is not
+	}
 	options := tlsio.TLSOptions{ClientAuth: tlsio.ClientAuth(os.Getenv("INGOT_CLIENT_AUTH"))}
 	if protocols := os.Getenv("INGOT_ALPN"); protocols != "" {
 		options.ApplicationLayerProtocol = strings.Split(protocols, ",")
 	}
 	firmware.Main(firmware.Config{
-		Certs: certificates,
+		Certs: store,
 		Services: append(extra(), firmware.Service{
 			Name:   "echo",
 			Listen: cmp.Or(os.Getenv("INGOT_LISTEN"), ":8443"),
