@@ -170,6 +170,19 @@ func (b *builder) ldflags() string {
 	return s
 }
 
+// MainDir returns the directory of the program that Build would build. Of opt
+// it needs only Package.
+func MainDir(ctx context.Context, opt Options) (string, error) {
+	board, err := boards.ByName(opt.Board)
+	if err != nil {
+		return "", fmt.Errorf("image: %w", err)
+	}
+	if len(opt.Package) == 0 {
+		return "", errors.New("image: no package")
+	}
+	return (&builder{opt: opt, board: board}).mainDir(ctx)
+}
+
 // mainDir returns the directory of the program's main package.
 func (b *builder) mainDir(ctx context.Context) (string, error) {
 	args := append([]string{"list", "-tags", b.tags(), "-f", "{{.Name}}\t{{.Dir}}"}, b.opt.Package...)

@@ -217,3 +217,14 @@ func TestCancelled(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestMainDir(t *testing.T) {
+	dir := module(t, map[string]string{"cmd/plain/main.go": plain})
+	got, err := MainDir(testContext(t), Options{Package: []string{"./cmd/plain"}, Dir: dir})
+	if err != nil || filepath.Base(got) != "plain" || !filepath.IsAbs(got) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := MainDir(testContext(t), Options{Dir: dir}); err == nil {
+		t.Error("no package was accepted")
+	}
+}

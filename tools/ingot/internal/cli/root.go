@@ -58,6 +58,7 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		newBuildCommand(),
 		newCertsCommand(),
 		newExecCommand(),
+		newRunCommand(),
 	)
 	wrapArgs(root)
 	return root

@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ingot.dev/internal/pki"
+	"ingot.dev/tools/ingot/internal/devrun"
+)
+
+// defaultFirmware is what run runs when it is told nothing else.
+const defaultFirmware = "ingot.dev/firmware/cmd/ingot-firmware"
+
+func newRunCommand() *cobra.Command {
+	var flags buildFlags
+	opt := devrun.Options{}
+	cmd := &cobra.Command{
+		Use:   "run [PACKAGE]",
+		Short: "Build a firmware, boot it in QEMU and wait until it serves TLS",
+		Long: `run takes a firmware from source to a TLS port that answers: it makes
+development certificates if there are none, builds the image, boots it in QEMU
+with user-mode networking and a fresh seed, waits for a verified TLS handshake,
+prints commands to try it with, and shows the console until Ctrl-C.`,
+		Example: `  ingot run
+  ingot run --port 9443 --env INGOT_ADDR=10.0.2.15/24 ./firmware/cmd/ingot-firmware`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			packages := []string{defaultFirmware}
+			if len(args) == 1 {
+				packages = args
+			}
+			if opt.Port < 1 || opt.Port > 65535 {
+				return usageError(cmd, fmt.Errorf("--port %d: give a number from 1 to 65535", opt.Port))
+			}
+			name, err := imageName(packages)
+			if err != nil {
+				return err
+			}
+			opt.Image = flags.options(packages, filepath.Join("build", flags.board, name))
+			opt.MakeCerts = func(dir string) error {
+				init := certsInit{names: defaultNames, ips: defaultIPs, days: int(pki.DefaultValidity / (24 * time.Hour)), algorithm: string(pki.ECDSAP256)}
+				return init.run(dir, cmd.ErrOrStderr())
+			}
+			opt.Console = cmd.OutOrStdout()
+			opt.Progress = cmd.ErrOrStderr()
+			return devrun.Run(cmd.Context(), opt)
+		},
+	}
+	flags.register(cmd.Flags())
+	f := cmd.Flags()
+	f.IntVar(&opt.Port, "port", devrun.GuestPort, "`port` of 127.0.0.1 for the firmware's TLS port")
+	f.StringVar(&opt.Certs, "certs", "", "`folder` of development certificates (default: certs in the program's folder)")
+	f.StringArrayVar(&opt.Env, "env", nil, "`KEY=VALUE` for the firmware's environment; may be repeated")
+	f.DurationVar(&opt.Limit, "limit", time.Minute, "`time` from power-on to the first TLS handshake")
+	return cmd
+}

@@ -1,0 +1,183 @@
+package devrun
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"ingot.dev/certs"
+	"ingot.dev/qemu"
+	"ingot.dev/tools/image"
+)
+
+// GuestPort is where the default firmware listens.
+const GuestPort = 8443
+
+// Errors that Run wraps, beside those of packages qemu and image.
+var (
+	// ErrPortTaken says that the host's port is in use.
+	ErrPortTaken = errors.New("port is in use")
+	// ErrNotReady says that the image did not answer within the limit, or
+	// not with the right certificate.
+	ErrNotReady = errors.New("the image did not get ready")
+	// ErrEnded says that the guest ended by itself.
+	ErrEnded = errors.New("the firmware ended")
+)
+
+// Options says what to run. Image and MakeCerts are required.
+type Options struct {
+	// Image says what to build and where to put it.
+	Image image.Options
+
+	// Port is the port of 127.0.0.1 at which the guest's GuestPort appears.
+	Port int
+
+	// Certs is the folder with the development certificates. Empty: "certs"
+	// in the directory of the program. What is not there is made by
+	// MakeCerts.
+	Certs     string
+	MakeCerts func(dir string) error
+
+	// Env is the guest's environment.
+	Env []string
+
+	// Limit is how long the guest may take from power-on to the first
+	// handshake. Zero: a minute.
+	Limit time.Duration
+
+	// Console receives the guest's console, Progress what Run has to say.
+	Console  io.Writer
+	Progress io.Writer
+}
+
+// Run returns nil when ctx ends after the firmware was ready: that is how the
+// developer stops it.
+func Run(ctx context.Context, opt Options) error {
+	say := func(format string, args ...any) { fmt.Fprintf(opt.Progress, format+"\n", args...) }
+
+	if _, err := qemu.Find(opt.Image.Board); err != nil {
+		return err
+	}
+	if err := portFree(opt.Port); err != nil {
+		return err
+	}
+	dir, err := prepareCerts(ctx, opt, say)
+	if err != nil {
+		return err
+	}
+	caFile := filepath.Join(dir, "host", "ca.pem")
+	roots, err := readRoots(caFile)
+	if err != nil {
+		return err
+	}
+
+	say("Building %s ...", opt.Image.Output)
+	im, err := image.Build(ctx, opt.Image)
+	if err != nil {
+		return err
+	}
+	say("%v", im)
+
+	m, err := qemu.Start(ctx, qemu.Config{
+		Image:    im.Path,
+		Board:    opt.Image.Board,
+		Forwards: []qemu.Forward{{HostPort: opt.Port, GuestPort: GuestPort}},
+		Env:      opt.Env,
+		Console:  opt.Console,
+	})
+	if errors.Is(err, qemu.ErrPortTaken) {
+		return portTaken(opt.Port, err)
+	}
+	if err != nil {
+		return err
+	}
+	defer m.Stop()
+
+	limit := opt.Limit
+	if limit == 0 {
+		limit = time.Minute
+	}
+	if err := waitReady(ctx, m, roots, limit); err != nil {
+		return err
+	}
+	say("%s", advice(m.Addr(GuestPort), shortest(caFile), time.Since(m.Started())))
+
+	code, err := m.Wait()
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrEnded, err)
+	}
+	return fmt.Errorf("%w with status %d", ErrEnded, code)
+}
+
+// portFree finds out about a taken port before the time for a build is spent.
+func portFree(port int) error {
+	l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return portTaken(port, err)
+	}
+	return l.Close()
+}
+
+func portTaken(port int, err error) error {
+	return fmt.Errorf("port %d: %w (%w); stop what uses it, or choose another, as in: make run PORT=%d", port, ErrPortTaken, err, port+1)
+}
+
+// prepareCerts returns the folder of development certificates, made if it was
+// not there, and judged as the firmware will judge it.
+func prepareCerts(ctx context.Context, opt Options, say func(string, ...any)) (string, error) {
+	dir := opt.Certs
+	if dir == "" {
+		main, err := image.MainDir(ctx, opt.Image)
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(main, "certs")
+	}
+	store := filepath.Join(dir, "image")
+	if _, err := os.Stat(store); errors.Is(err, fs.ErrNotExist) {
+		say("There are no development certificates: making some in %s.", shortest(dir))
+		if err := opt.MakeCerts(dir); err != nil {
+			return "", err
+		}
+	}
+	if _, err := certs.Load(os.DirFS(store), certs.Options{}); err != nil {
+		return "", fmt.Errorf("the firmware would not start with the certificates in %s: %w\nTo make new ones: ingot certs init --force %s", shortest(store), err, shortest(dir))
+	}
+	return dir, nil
+}
+
+func readRoots(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate", file)
+	}
+	return roots, nil
+}
+
+// shortest returns the path as it is from the current directory, if that is
+// shorter.
+func shortest(path string) string {
+	wd, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(wd, path); err == nil && len(rel) < len(path) {
+		return rel
+	}
+	return path
+}

@@ -1,0 +1,97 @@
+package devrun
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+)
+
+// A machine is what waitReady needs of a qemu.Machine.
+type machine interface {
+	DialForward(ctx context.Context, guestPort int) (net.Conn, error)
+	Done() <-chan struct{}
+	Wait() (int, error)
+	ConsoleTail() string
+}
+
+// handshakeLimit bounds one attempt. Until the guest listens, an attempt ends
+// by itself when the guest's network resets it, or has to be given up when
+// there is no network yet.
+const handshakeLimit = 5 * time.Second
+
+// waitReady returns when a verified TLS handshake with the guest has succeeded.
+func waitReady(ctx context.Context, m machine, roots *x509.CertPool, limit time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no TLS handshake within %v", limit))
+	defer cancel()
+	var last error
+	for {
+		err := handshake(ctx, m, roots)
+		var refused *tls.CertificateVerificationError
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &refused):
+			// It will be no better next time.
+			return fmt.Errorf("%w: its certificate is not what the development CA issued: %w", ErrNotReady, err)
+		case ctx.Err() == nil:
+			last = err
+		}
+		select {
+		case <-m.Done():
+			code, err := m.Wait()
+			if err == nil {
+				err = fmt.Errorf("with status %d", code)
+			}
+			return fmt.Errorf("%w: it ended: %w; %s", ErrNotReady, err, m.ConsoleTail())
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w (last attempt: %v); %s", ErrNotReady, context.Cause(ctx), last, m.ConsoleTail())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func handshake(ctx context.Context, m machine, roots *x509.CertPool) error {
+	ctx, cancel := context.WithTimeout(ctx, handshakeLimit)
+	defer cancel()
+	conn, err := m.DialForward(ctx, GuestPort)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: "localhost"}).HandshakeContext(ctx)
+}
+
+// advice says how to talk to the firmware. Each command succeeds as printed.
+//
+// curl speaks HTTP and the firmware echoes bytes, so the request is written
+// such that its echo is an answer: the method is a status line, and the length
+// and the body are those of both.
+func advice(addr, caFile string, after time.Duration) string {
+	_, port, _ := net.SplitHostPort(addr)
+	return fmt.Sprintf(`
+Ready after %d ms: a TLS echo on localhost:%s. Try it from another terminal:
+
+  openssl s_client -connect localhost:%[2]s -servername localhost -CAfile %[3]s -verify_return_error -brief
+
+  curl --cacert %[3]s -X 'HTTP/1.1 200 OK' --data 'hello' https://localhost:%[2]s/
+
+(curl's request is its own answer: the firmware echoes it.) Ctrl-C ends the machine.
+`, after.Milliseconds(), port, quote(caFile))
+}
+
+// quote makes a file name safe for a POSIX shell.
+func quote(s string) string {
+	for _, r := range s {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '/', r == '.', r == '-', r == '_', r == '+':
+		default:
+			return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+		}
+	}
+	return s
+}
