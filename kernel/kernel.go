@@ -64,6 +64,7 @@ type Stats struct {
 	Interrupts, Timers      uint32
 	PageFaults, Signals     uint32
 	Switches, Idles, Wakeup uint32
+	IdleTicks               uint64 // time that the processor waited for interrupts
 }
 
 // none is the index that stands for "no element".

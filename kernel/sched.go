@@ -133,7 +133,9 @@ func (k *Kernel) pushAfterHead(i int16) {
 func (k *Kernel) idle() {
 	k.stats.Idles++
 	k.armTimer()
+	since := k.now()
 	k.waitForInterrupt()
+	k.stats.IdleTicks += k.now() - since
 	k.interrupt()
 }
 

@@ -87,6 +87,8 @@ func (k *Kernel) writeText(b *textBuffer, text int16) {
 		b.field("idles ", s.Idles, "\n")
 		b.field("wakeups ", s.Wakeup, "\n")
 		b.field("threads ", uint32(k.live), "\n")
+		b.wide("uptime_ns ", k.nanoseconds(k.now()), "\n")
+		b.wide("idle_ns ", k.nanoseconds(s.IdleTicks), "\n")
 		return
 	}
 	d := &k.devices[(text-textDevice0)>>3]
@@ -138,12 +140,16 @@ func (b *textBuffer) hex(v uint32) {
 }
 
 func (b *textBuffer) field(name string, v uint32, end string) {
+	b.wide(name, uint64(v), end)
+}
+
+func (b *textBuffer) wide(name string, v uint64, end string) {
 	b.string(name)
 	b.decimal(v)
 	b.string(end)
 }
 
-func (b *textBuffer) decimal(v uint32) {
+func (b *textBuffer) decimal(v uint64) {
 	started := false
 	for _, p := range powersOf10 {
 		d := byte('0')
@@ -157,7 +163,7 @@ func (b *textBuffer) decimal(v uint32) {
 	}
 }
 
-var powersOf10 = [...]uint32{1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1}
+var powersOf10 = [...]uint64{1e19, 1e18, 1e17, 1e16, 1e15, 1e14, 1e13, 1e12, 1e11, 1e10, 1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1}
 
 // Comparing strings with == is a call into the runtime, so paths are compared
 // here.
