@@ -33,6 +33,10 @@ type Config struct {
 	// Services are what Main serves.
 	Services []Service
 
+	// Background runs beside the services, from when the system is up until ctx
+	// ends, for what is not a TLS service. Its error ends the firmware.
+	Background func(ctx context.Context, s *System) error
+
 	// Getenv reads settings; nil for os.Getenv.
 	Getenv func(string) string
 
@@ -87,6 +91,13 @@ func Run(ctx context.Context, c Config) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var services sync.WaitGroup
+	if c.Background != nil {
+		services.Go(func() {
+			if err := c.Background(ctx, s); err != nil {
+				cancel(err)
+			}
+		})
+	}
 	for i := range c.Services {
 		service := &c.Services[i]
 		l, err := s.Listen(ctx, service)

@@ -2,7 +2,12 @@
 
 package main
 
-import "ingot.dev/firmware"
+import (
+	"context"
 
-// extra services: none in an image that is meant to be used.
-func extra() []firmware.Service { return nil }
+	"ingot.dev/firmware"
+)
+
+// extra is what an image offers besides the echo: nothing, if it is meant to be
+// used.
+func extra() ([]firmware.Service, func(context.Context, *firmware.System) error) { return nil, nil }

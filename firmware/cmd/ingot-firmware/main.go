@@ -36,13 +36,15 @@ func main() {
 	if protocols := os.Getenv("INGOT_ALPN"); protocols != "" {
 		options.ApplicationLayerProtocol = strings.Split(protocols, ",")
 	}
+	services, background := extra()
 	firmware.Main(firmware.Config{
 		Certs: store,
-		Services: append(extra(), firmware.Service{
+		Services: append(services, firmware.Service{
 			Name:   "echo",
 			Listen: cmp.Or(os.Getenv("INGOT_LISTEN"), ":8443"),
 			TLS:    options,
 			Serve:  firmware.Echo,
 		}),
+		Background: background,
 	})
 }
