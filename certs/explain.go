@@ -98,11 +98,16 @@ func explainUnknown(e x509.UnknownAuthorityError) *VerifyError {
 	switch {
 	case slices.Equal(cert.RawSubject, cert.RawIssuer):
 		v.Reason = fmt.Sprintf("the certificate %s vouches for itself and is not a trust anchor", subject(cert))
+	case strings.Contains(e.Error(), x509.ConstraintViolationError{}.Error()):
+		// The hint that follows is text only: crypto/x509 does not export it.
+		v.Kind = ErrNotCA
+		v.Reason = fmt.Sprintf("the certificate %q, which issued %s, is not an authority", cert.Issuer, subject(cert))
+		v.Fix = "have the peer's certificate issued by an authority"
 	case strings.Contains(e.Error(), "candidate authority certificate"):
 		// crypto/x509 found an anchor with the issuer's name that did not
 		// sign: somebody made a second authority of the same name.
-		v.Reason = fmt.Sprintf("a trusted authority has the name of the issuer of %s, %q, but did not sign it", subject(cert), cert.Issuer)
-		v.Fix = "if the authority has been made anew, replace its old certificate in the trust anchors; otherwise the peer is an impostor"
+		v.Reason = fmt.Sprintf("there is an authority with the name of the issuer of %s, %q, but it did not sign it", subject(cert), cert.Issuer)
+		v.Fix = "if that authority has been made anew, replace its old certificate in the trust anchors; otherwise the peer is an impostor"
 	default:
 		v.Reason = fmt.Sprintf("the issuer of the certificate %s, %q, is not a trust anchor and did not come with the chain", subject(cert), cert.Issuer)
 		v.Fix += ", or have the peer send its intermediate certificates"

@@ -119,14 +119,27 @@ func TestDefaultIdentity(t *testing.T) {
 	}
 }
 
-// connect runs a handshake in memory and returns both sides' errors.
-func connect(t testing.TB, server, client *tls.Config) (state tls.ConnectionState, serverErr, clientErr error) {
-	t.Helper()
+// connect runs a handshake and returns both sides' errors.
+func connect(server, client *tls.Config) (state tls.ConnectionState, serverErr, clientErr error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	a, b := net.Pipe()
-	defer a.Close()
+	// Not net.Pipe, which has no buffer: a side that refuses would wait to
+	// send its alert while the other waits to send the rest of its flight.
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err) // not Fatal: some callers are goroutines
+	}
+	defer listener.Close()
+	b, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		panic(err)
+	}
 	defer b.Close()
+	a, err := listener.Accept()
+	if err != nil {
+		panic(err)
+	}
+	defer a.Close()
 	done := make(chan error, 1)
 	go func() {
 		conn := tls.Server(a, server)
@@ -169,7 +182,7 @@ func TestHandshakes(t *testing.T) {
 	}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		for _, name := range []string{"localhost", "rsa.test", "ed.test"} {
-			state, serverErr, clientErr := connect(t, server, &tls.Config{
+			state, serverErr, clientErr := connect(server, &tls.Config{
 				ServerName: name, RootCAs: store.Roots(""), MinVersion: version, MaxVersion: version,
 				GetClientCertificate: client.GetClientCertificate,
 			})
@@ -185,7 +198,7 @@ func TestHandshakes(t *testing.T) {
 			suites := []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}
 			old := server.Clone()
 			old.CipherSuites = suites
-			_, serverErr, clientErr := connect(t, old, &tls.Config{
+			_, serverErr, clientErr := connect(old, &tls.Config{
 				ServerName: "rsa.test", RootCAs: store.Roots(""), MaxVersion: version, CipherSuites: suites,
 				Certificates: []tls.Certificate{client.TLS()},
 			})
@@ -195,7 +208,7 @@ func TestHandshakes(t *testing.T) {
 		}
 
 		// A group that does not exist trusts nobody, not everybody.
-		_, _, clientErr := connect(t, server, &tls.Config{ServerName: "localhost", RootCAs: store.Roots("nonesuch"), MaxVersion: version})
+		_, _, clientErr := connect(server, &tls.Config{ServerName: "localhost", RootCAs: store.Roots("nonesuch"), MaxVersion: version})
 		if !errors.As(clientErr, new(x509.UnknownAuthorityError)) {
 			t.Errorf("empty group: %v", clientErr)
 		}
@@ -204,7 +217,7 @@ func TestHandshakes(t *testing.T) {
 	// A client whose authority the server does not name presents nothing.
 	other := server.Clone()
 	other.ClientCAs = store.Roots("")
-	_, serverErr, _ := connect(t, other, &tls.Config{ServerName: "localhost", RootCAs: store.Roots(""), GetClientCertificate: client.GetClientCertificate})
+	_, serverErr, _ := connect(other, &tls.Config{ServerName: "localhost", RootCAs: store.Roots(""), GetClientCertificate: client.GetClientCertificate})
 	if serverErr == nil || !strings.Contains(serverErr.Error(), "didn't provide a certificate") {
 		t.Errorf("server that wants another authority's client: %v", serverErr)
 	}
@@ -216,7 +229,7 @@ func TestUnknownNameWithoutDefault(t *testing.T) {
 	tree.AddIdentity("a", ca.Issue(certstest.Template{Names: []string{"a.test"}}))
 	tree.AddIdentity("b", ca.Issue(certstest.Template{Names: []string{"b.test"}}))
 	store := load(t, tree)
-	_, _, err := connect(t, &tls.Config{GetCertificate: store.GetCertificate}, &tls.Config{ServerName: "c.test", RootCAs: ca.Pool()})
+	_, _, err := connect(&tls.Config{GetCertificate: store.GetCertificate}, &tls.Config{ServerName: "c.test", RootCAs: ca.Pool()})
 	if err == nil || !strings.Contains(err.Error(), "unrecognized name") {
 		t.Errorf("client: %v, want the alert unrecognized_name", err)
 	}
@@ -365,7 +378,7 @@ func TestConcurrentUse(t *testing.T) {
 			name := []string{"localhost", "a.ingot.test"}[i%2]
 			for range 4 {
 				id, _ := store.Identity("default")
-				_, serverErr, clientErr := connect(t, &tls.Config{
+				_, serverErr, clientErr := connect(&tls.Config{
 					GetCertificate: store.GetCertificate, ClientCAs: store.Roots(""), ClientAuth: tls.RequireAndVerifyClientCert,
 				}, &tls.Config{
 					ServerName: name, RootCAs: store.Roots(""), GetClientCertificate: id.GetClientCertificate,
