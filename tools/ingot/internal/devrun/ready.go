@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -16,18 +17,29 @@ type machine interface {
 	DialForward(ctx context.Context, guestPort int) (net.Conn, error)
 	Done() <-chan struct{}
 	Wait() (int, error)
+	WaitConsole(ctx context.Context, re *regexp.Regexp) ([]string, error)
 	ConsoleTail() string
 }
 
-// handshakeLimit bounds one attempt. Until the guest listens, an attempt ends
-// by itself when the guest's network resets it, or has to be given up when
-// there is no network yet.
+// The default firmware says when it listens. A connection made earlier would
+// hang for seconds: QEMU accepts it, and repeats its SYN to a guest without a
+// network at growing intervals. A firmware that says nothing is tried anyway
+// after silence.
+var listening = regexp.MustCompile(`ready: TLS`)
+
+const silence = 3 * time.Second
+
+// handshakeLimit bounds one attempt.
 const handshakeLimit = 5 * time.Second
 
 // waitReady returns when a verified TLS handshake with the guest has succeeded.
 func waitReady(ctx context.Context, m machine, roots *x509.CertPool, limit time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no TLS handshake within %v", limit))
 	defer cancel()
+	quiet, cancelQuiet := context.WithTimeout(ctx, silence)
+	defer cancelQuiet()
+	m.WaitConsole(quiet, listening) // what goes wrong shows below
+
 	var last error
 	for {
 		err := handshake(ctx, m, roots)

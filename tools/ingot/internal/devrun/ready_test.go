@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,9 @@ type fakeMachine struct {
 func (m *fakeMachine) DialForward(ctx context.Context, _ int) (net.Conn, error) {
 	var d net.Dialer
 	return d.DialContext(ctx, "tcp", m.addr)
+}
+func (m *fakeMachine) WaitConsole(context.Context, *regexp.Regexp) ([]string, error) {
+	return []string{"ready: TLS"}, nil
 }
 func (m *fakeMachine) Done() <-chan struct{} { return m.done }
 func (m *fakeMachine) Wait() (int, error)    { <-m.done; return m.code, nil }
