@@ -11,8 +11,8 @@
 //     options) become one packet. Their payload is copied once, from ring
 //     memory into the packet that the TCP endpoint later reads from.
 //   - Of pure acknowledgements of a flow that only move forward, the last one
-//     counts. An acknowledgement that repeats, that carries SACK blocks or any
-//     other flag is never dropped: loss recovery counts them.
+//     counts. One that repeats the one before it, that carries SACK blocks or
+//     any other flag, is never dropped: loss recovery counts them.
 //
 // The ring is given back before the stack works, since the stack's answers
 // make new frames arrive.

@@ -49,6 +49,7 @@ type frame struct {
 	checked   bool // checksums cover the frame and are known to be right
 	checkable bool // all of it is covered by checksums that a MAC understands
 	drop      bool // superseded by a later frame
+	keep      bool // repeats the acknowledgement before it: not to be superseded
 	tcp       uint8
 	data      uint8
 	seq, ack  uint32
@@ -62,7 +63,8 @@ type frame struct {
 func (f *frame) look(ring []byte) {
 	n := copy(f.head[:], ring)
 	f.ring, f.class, f.next = ring, other, -1
-	f.checked, f.checkable, f.drop = false, false, false
+	f.checked, f.checkable, f.drop, f.keep = false, false, false, false
+	f.tcp, f.seq, f.ack = 0, 0, 0
 	h := f.head[:n]
 	if n < etherSize {
 		return

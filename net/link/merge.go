@@ -30,7 +30,8 @@ type batch struct {
 	// trusted: the MAC dropped what had a wrong checksum.
 	trusted bool
 
-	// open holds, for each flow that may still grow, its newest first frame.
+	// open holds, for each of the flows seen last, the frame that a next one
+	// may join: the first of the newest chain.
 	open  [openMax]int
 	opens int
 
@@ -75,28 +76,22 @@ func (b *batch) add(ring []byte) {
 		if b.join(first, f, i) {
 			return
 		}
-		if f.class == pureAck && first.class == pureAck && supersedes(f, first) {
-			first.drop = true
-			b.coalesced++
-			b.open[slot] = i
-			return
+		if f.class == pureAck {
+			if first.class == pureAck && !first.keep && supersedes(f, first) {
+				first.drop = true
+				b.coalesced++
+			}
+			f.keep = f.ack == b.frames[first.last].ack
 		}
-		b.close(slot)
-		break
-	}
-	if f.class == fence {
+		b.open[slot] = i
 		return
 	}
 	if b.opens == openMax {
-		b.close(0)
+		copy(b.open[:], b.open[1:])
+		b.opens--
 	}
 	b.open[b.opens] = i
 	b.opens++
-}
-
-func (b *batch) close(slot int) {
-	copy(b.open[slot:], b.open[slot+1:b.opens])
-	b.opens--
 }
 
 // join appends f to the chain of first when f's data continues it.
