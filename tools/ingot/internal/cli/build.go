@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -35,6 +36,7 @@ func (f *buildFlags) options(packages []string, output string) image.Options {
 		Tags:    f.tags,
 		Symbols: f.symbols,
 		Flags:   f.goFlags,
+		Go:      os.Getenv("GO"), // as in: make image GO=go1.27.4
 	}
 }
 

@@ -39,7 +39,7 @@ prints commands to try it with, and shows the console until Ctrl-C.`,
 			if err != nil {
 				return err
 			}
-			opt.Image = flags.options(packages, filepath.Join("build", flags.board, name))
+			opt.Image = flags.options(packages, filepath.Join("build", name))
 			opt.MakeCerts = func(dir string) error {
 				init := certsInit{names: defaultNames, ips: defaultIPs, days: int(pki.DefaultValidity / (24 * time.Hour)), algorithm: string(pki.ECDSAP256)}
 				return init.run(dir, cmd.ErrOrStderr())

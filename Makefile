@@ -1,0 +1,66 @@
+# Ingot's one entry for people and CI; "make" lists what there is. The work is
+# done by the go command and by tools/ingot.
+
+BOARD    ?= imx6ulevk
+PORT     ?= 8443
+GO       ?= go
+FUZZTIME ?= 1m
+
+FIRMWARE := firmware/cmd/ingot-firmware
+CERTS    := $(FIRMWARE)/certs
+INGOT    := build/ingot
+
+export GO
+
+.PHONY: help
+help: ## list the targets
+	@echo "make TARGET [BOARD=$(BOARD)] [PORT=$(PORT)] [GO=$(GO)]"
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+.PHONY: run
+run: qemu $(INGOT) ## build the firmware, boot it in QEMU, say how to talk to it
+	$(INGOT) run --board $(BOARD) --port $(PORT)
+
+.PHONY: image
+image: certs $(INGOT) ## build the firmware image, build/ingot-firmware.elf
+	$(INGOT) build --board $(BOARD) -o build/ingot-firmware.elf ./$(FIRMWARE)
+
+.PHONY: certs
+certs: $(CERTS)/image ## make development certificates if there are none
+
+$(CERTS)/image:
+	$(GO) run ./tools/ingot certs init $(CERTS)
+
+.PHONY: test
+test: vet unit fuzz-short ## everything that is tested, with the end-to-end tests in QEMU
+
+.PHONY: vet
+vet: certs ## gofmt, and go vet for the host and the board
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	GOOS=linux GOARCH=arm GOARM=7 CGO_ENABLED=0 $(GO) vet -tags $(BOARD) ./kernel/... ./board/... ./net/... ./certs/... ./tlsio/... ./firmware/...
+
+.PHONY: unit
+unit: certs qemu ## go test of every package
+	$(GO) test -timeout 30m ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzzer for FUZZTIME (1m) each
+	tools/fuzz.sh $(FUZZTIME)
+
+.PHONY: fuzz-short
+fuzz-short:
+	tools/fuzz.sh 3s
+
+.PHONY: qemu
+qemu:
+	@tools/install-qemu.sh
+
+# The go command knows better than make what is up to date.
+.PHONY: $(INGOT)
+$(INGOT):
+	@$(GO) build -o $@ ./tools/ingot
+
+.PHONY: clean
+clean: ## remove what was built, but not the certificates
+	rm -rf build

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Runs every fuzzer of the module for a while each. Usage: tools/fuzz.sh TIME
+set -eu
+
+time=${1:?usage: tools/fuzz.sh TIME, for example 30s}
+go=${GO:-go}
+mkdir -p build
+
+grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort |
+while IFS=: read -r file func; do
+	name=${func#func }
+	dir=$(dirname "$file")
+	echo "fuzz $dir $name"
+	# Without -run the package's tests would all run first.
+	"$go" test -run '^$' -fuzz "^$name\$" -fuzztime "$time" "$dir" >build/fuzz.log 2>&1 || {
+		cat build/fuzz.log
+		exit 1
+	}
+done
