@@ -1,0 +1,55 @@
+//go:build bench
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+
+	"ingot.dev/firmware"
+	"ingot.dev/firmware/bench"
+)
+
+// extra services: those that 'ingot bench' measures with. Such an image must not
+// be used for anything else: whoever reaches its ports can keep it busy.
+func extra() ([]firmware.Service, func(context.Context, *firmware.System) error) {
+	service := func(name string, port int, serve func(context.Context, net.Conn)) firmware.Service {
+		return firmware.Service{Name: name, Listen: fmt.Sprintf(":%d", port), Serve: serve}
+	}
+	return []firmware.Service{
+		service("bench control", bench.PortControl, bench.Control),
+		service("sink", bench.PortTLSSink, bench.Sink),
+		service("source", bench.PortTLSSource, bench.Source),
+	}, servePlain
+}
+
+// servePlain serves sink, source and echo in the clear.
+func servePlain(ctx context.Context, s *firmware.System) error {
+	services := []firmware.Service{
+		{Name: "plaintext sink", Serve: bench.Sink},
+		{Name: "plaintext source", Serve: bench.Source},
+		{Name: "plaintext echo", Serve: bench.Echo},
+	}
+	ports := []int{bench.PortSink, bench.PortSource, bench.PortPlainEcho}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
+	defer running.Wait()
+	for i := range services {
+		l, err := s.Net.Listen(ctx, "tcp", fmt.Sprintf(":%d", ports[i]))
+		if err != nil {
+			cancel(err)
+			return fmt.Errorf("%s: %w", services[i].Name, err)
+		}
+		running.Go(func() {
+			if err := s.Serve(ctx, l, &services[i]); err != nil {
+				cancel(fmt.Errorf("%s: %w", services[i].Name, err))
+			}
+		})
+	}
+	s.Log.Warn("this is a benchmark image: it serves plaintext and tells its insides")
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
