@@ -139,8 +139,9 @@ func (m *Model) store(content []byte, status uint32) bool {
 	}
 	m.intact(r, i, buf)
 	copy(buf, content)
+	control := m.get(r, i, wordControl) // not ours to read afterwards
 	m.release(r, i, status|m.get(r, i, wordStatus)&wrap)
-	if m.get(r, i, wordControl)&rxINT != 0 {
+	if control&rxINT != 0 {
 		m.raise(eventRXF)
 	}
 	if !m.inspect(r, r.at) {
