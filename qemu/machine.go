@@ -200,7 +200,7 @@ func launch(ctx context.Context, cfg Config, board boards.Board, binary string, 
 
 	q, err := newQMP(ours)
 	if err == nil {
-		err = q.command("cont")
+		err = q.resume()
 	}
 	if err != nil {
 		reason <- ""

@@ -67,6 +67,17 @@ func TestExitStatus(t *testing.T) {
 	}
 }
 
+// TestQuickGuest: a guest that ends before QEMU has said that it started.
+func TestQuickGuest(t *testing.T) {
+	image := writeGuest(t, guestExit)
+	for range 20 {
+		m := start(t, Config{Image: image})
+		if code, err := m.Wait(); code != 42 || err != nil {
+			t.Fatalf("Wait: %d, %v", code, err)
+		}
+	}
+}
+
 // TestBootBlock has the guest print what it was given.
 func TestBootBlock(t *testing.T) {
 	wall := time.Unix(1_900_000_000, 5)

@@ -2,8 +2,11 @@ package qemu
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
+	"syscall"
 )
 
 // A qmp is one end of QEMU's control socket. It serves two ends: to know the
@@ -41,6 +44,16 @@ func newQMP(conn net.Conn) (*qmp, error) {
 		return nil, fmt.Errorf("QEMU's control socket did not greet")
 	}
 	return q, q.command("qmp_capabilities")
+}
+
+// resume lets the processor run. The guest may be done, and QEMU gone, before
+// the answer is out: that is no error.
+func (q *qmp) resume() error {
+	err := q.command("cont")
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		return nil
+	}
+	return err
 }
 
 func (q *qmp) command(name string) error {

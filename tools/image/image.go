@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +48,13 @@ type Options struct {
 
 	// Tags are build tags in addition to the board's.
 	Tags []string
+
+	// Overlay puts files in place of others, or where there are none, for
+	// the compiler's eyes only: the key is the absolute path that it sees,
+	// the value the file that holds the content, or "" to hide a file. Files
+	// that are embedded (go:embed) can be replaced, too: so the certificates
+	// of an image can come from another folder.
+	Overlay map[string]string
 
 	// Dir is the directory in which the go command runs; its module has to
 	// provide ingot.dev. Empty: the current one.
@@ -116,7 +124,7 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 		return nil, fmt.Errorf("image: %w", err)
 	}
 	defer os.RemoveAll(temp)
-	overlay, err := writeOverlay(temp, filepath.Join(dir, overlayName))
+	overlay, err := writeOverlay(temp, filepath.Join(dir, overlayName), opt.Overlay)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
@@ -231,15 +239,17 @@ func (b *builder) run(ctx context.Context, args ...string) (string, error) {
 func isFiles(packages []string) bool { return strings.HasSuffix(packages[0], ".go") }
 
 // writeOverlay writes, into temp, a Go file that imports the board package and
-// the overlay description that makes the go command see it at path.
-// Format: "go help build", -overlay.
-func writeOverlay(temp, path string) (string, error) {
+// the overlay description that makes the go command see it at path, and others
+// where they are to be seen. Format: "go help build", -overlay.
+func writeOverlay(temp, path string, others map[string]string) (string, error) {
 	file := filepath.Join(temp, overlayName)
 	src := fmt.Sprintf("package main\n\nimport _ %q\n", boardPackage)
 	if err := os.WriteFile(file, []byte(src), 0o666); err != nil {
 		return "", err
 	}
-	b, err := json.Marshal(map[string]any{"Replace": map[string]string{path: file}})
+	replace := map[string]string{path: file}
+	maps.Copy(replace, others)
+	b, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return "", err
 	}

@@ -43,6 +43,7 @@ TEXT imx6ulevk_entry(SB), NOSPLIT|NOFRAME, $0
 	WORD $0xeafffffe // b .
 	WORD $0x00020026 // ADP_Stopped_ApplicationExit
 	WORD $7
+	B _rt0_arm_linux(SB) // never reached; keeps the program from being dropped
 
 TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	B imx6ulevk_entry(SB)
@@ -226,5 +227,50 @@ func TestMainDir(t *testing.T) {
 	}
 	if _, err := MainDir(testContext(t), Options{Dir: dir}); err == nil {
 		t.Error("no package was accepted")
+	}
+}
+
+// TestOverlay embeds files that are not where the compiler sees them, and none
+// of those that are.
+func TestOverlay(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles for the target")
+	}
+	const embeds = `package main
+
+import "embed"
+
+//go:embed data
+var data embed.FS
+
+func main() {
+	if entries, _ := data.ReadDir("data"); len(entries) != 1 {
+		panic("files")
+	}
+}
+`
+	dir := module(t, map[string]string{
+		"app/main.go":      embeds,
+		"app/data/old.txt": "the-content-that-was-there",
+		"new.txt":          "the-content-from-elsewhere",
+	})
+	out := filepath.Join(t.TempDir(), "app.elf")
+	_, err := Build(testContext(t), Options{
+		Package: []string{"./app"}, Dir: dir, Output: out,
+		Overlay: map[string]string{
+			filepath.Join(dir, "app/data/old.txt"): "",
+			filepath.Join(dir, "app/data/new.txt"): filepath.Join(dir, "new.txt"),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(b), "from-elsewhere") || strings.Contains(string(b), "that-was-there") {
+		t.Errorf("the image holds other files than the overlay says: new %v, old %v",
+			strings.Contains(string(b), "from-elsewhere"), strings.Contains(string(b), "that-was-there"))
 	}
 }
