@@ -40,6 +40,8 @@ var (
 	ErrOverflow = errors.New("tlsio: more bytes than the writable count; nothing was written")
 	// ErrFormat is returned when a read or write doesn't suit the instance's Format.
 	ErrFormat = errors.New("tlsio: not allowed in this format")
+	// ErrNotSupported is returned by methods that a class has only for form's sake.
+	ErrNotSupported = fmt.Errorf("tlsio: not supported by this class: %w", errors.ErrUnsupported)
 	// ErrHandshakeTimeout says that the peer didn't finish the handshake in time.
 	ErrHandshakeTimeout error = handshakeTimeout{}
 	// ErrTooManyConnections is reported for connections above MaxConnections.

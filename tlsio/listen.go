@@ -319,7 +319,7 @@ func (l *tlsListener) Close() error {
 	for {
 		select {
 		case c := <-l.ready:
-			c.Close()
+			c.wire.raw.Close() // no close_notify: it may wait for the peer
 		default:
 			return err
 		}

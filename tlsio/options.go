@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -164,6 +165,10 @@ func (o *TLSOptions) pool(errs *optionErrors, prefix string) *x509.CertPool {
 	addToPool(errs, pool, prefix+"CA", o.CA)
 	return pool
 }
+
+// isZero reports whether no option is set. A struct with functions and slices
+// can't be compared with ==.
+func (o *TLSOptions) isZero() bool { return reflect.ValueOf(o).Elem().IsZero() }
 
 func (o *TLSOptions) handshakeTimeout() time.Duration {
 	if o.HandshakeTimeout == 0 {

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -168,4 +169,30 @@ func serverOptions(t testing.TB) TLSOptions {
 
 func clientOptions(t testing.TB) TLSOptions {
 	return TLSOptions{Host: "server.test", CA: [][]byte{pki(t).caDER}}
+}
+
+func rsaTestKey(t testing.TB) *rsa.PrivateKey {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// issueFor makes a leaf for a key that exists.
+func (a *authority) issueFor(t testing.TB, key crypto.Signer, name string) []byte {
+	t.Helper()
+	tmpl := &x509.Certificate{SerialNumber: nextSerial(), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, key.Public(), a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+func newECIdentityKey(t testing.TB, id identity) *ecdsa.PrivateKey {
+	t.Helper()
+	return id.signer.(*ecdsa.PrivateKey)
 }

@@ -1,0 +1,105 @@
+package tlsio
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// ErrRunning is returned by App.Run while another Run is active.
+var ErrRunning = errors.New("tlsio: the application is running already")
+
+// App is one application: the network that its instances use, and the loop that
+// calls their callbacks one after another, never two at once (ECMA-419 sections
+// 8.5 and A.4). State that only callbacks touch needs no locks.
+//
+// Methods of instances may be called from any goroutine. Where 419's guarantees
+// on order matter (no callback before the constructor has returned, none begun
+// once Close was called), call them from callbacks or from functions given to
+// Post, as a 419 script would.
+type App struct {
+	network Network
+
+	mu      sync.Mutex
+	queue   []task
+	spare   []task // the queue's other array
+	running bool
+	wake    chan struct{}
+}
+
+// task is an instance with pending events, or a posted function. Instances stand
+// in the queue at most once, so its length is bounded by their number.
+type task struct {
+	events dispatcher
+	f      func()
+}
+
+type dispatcher interface{ dispatch() }
+
+// NewApp makes an application on network. Nothing is called until Run.
+func NewApp(network Network) *App {
+	return &App{network: network, wake: make(chan struct{}, 1)}
+}
+
+// Post queues f to be called by the loop, after what is queued already.
+func (a *App) Post(f func()) { a.push(task{f: f}) }
+
+func (a *App) push(t task) {
+	a.mu.Lock()
+	a.queue = append(a.queue, t)
+	a.mu.Unlock()
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run calls callbacks until ctx ends, and returns ctx's error. What is pending
+// then stays queued; Run may be called again. Instances are not closed.
+func (a *App) Run(ctx context.Context) error {
+	a.mu.Lock()
+	if a.running {
+		a.mu.Unlock()
+		return ErrRunning
+	}
+	a.running = true
+	a.mu.Unlock()
+	defer func() {
+		a.mu.Lock()
+		a.running = false
+		a.mu.Unlock()
+	}()
+	for {
+		a.mu.Lock()
+		batch := a.queue
+		a.queue, a.spare = a.spare[:0], nil
+		a.mu.Unlock()
+		for i := range batch {
+			if ctx.Err() != nil {
+				a.mu.Lock()
+				a.queue = append(batch[i:], a.queue...)
+				a.mu.Unlock()
+				return ctx.Err()
+			}
+			t := batch[i]
+			batch[i] = task{}
+			if t.f != nil {
+				t.f()
+			} else {
+				t.events.dispatch()
+			}
+		}
+		a.mu.Lock()
+		a.spare = batch[:0]
+		idle := len(a.queue) == 0
+		a.mu.Unlock()
+		if !idle {
+			continue
+		}
+		select {
+		case <-a.wake:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
