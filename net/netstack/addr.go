@@ -29,11 +29,12 @@ func fromFull(a tcpip.FullAddress) netip.AddrPort {
 	return netip.AddrPortFrom(fromAddr(a.Addr), a.Port)
 }
 
-// full returns the address for the stack; link-local addresses, which mean
-// nothing without an interface, get the one there is.
+// full returns the address for the stack; link-local addresses and the limited
+// broadcast, which mean nothing without an interface, get the one there is.
 func full(a netip.AddrPort) tcpip.FullAddress {
 	f := tcpip.FullAddress{Addr: toAddr(a.Addr()), Port: a.Port()}
-	if addr := a.Addr(); addr.IsLinkLocalUnicast() || addr.IsLinkLocalMulticast() {
+	if addr := a.Addr().Unmap(); addr.IsLinkLocalUnicast() || addr.IsLinkLocalMulticast() ||
+		addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
 		f.NIC = ethernetID
 	}
 	return f

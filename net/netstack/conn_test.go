@@ -21,6 +21,59 @@ import (
 	"ingot.dev/net/netstack"
 )
 
+// One socket or listener for both IP versions.
+func TestBothVersions(t *testing.T) {
+	a, b := pairConfig(t, nictest.WireOptions{}, netstack.Config{}, netstack.Config{})
+	ctx := testContext(t)
+	for _, s := range []*netstack.Stack{a, b} {
+		eventually(t, "link-local address", func() bool { return len(s.Addresses()) == 2 })
+	}
+	six := b.Addresses()[1].Addr().String()
+	p, err := b.ListenPacket(ctx, "udp", ":5000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for _, host := range []string{addrB, six} {
+		c, err := a.DialContext(ctx, "udp", net.JoinHostPort(host, "5000"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte("ping")); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 10)
+		p.SetReadDeadline(time.Now().Add(limit))
+		n, from, err := p.ReadFrom(buf)
+		if err != nil || string(buf[:n]) != "ping" {
+			t.Fatalf("%q, %v", buf[:n], err)
+		}
+		if _, err := p.WriteTo([]byte("pong"), from); err != nil {
+			t.Fatal(err)
+		}
+		c.SetReadDeadline(time.Now().Add(limit))
+		if n, err := c.Read(buf); err != nil || string(buf[:n]) != "pong" {
+			t.Fatalf("%q, %v", buf[:n], err)
+		}
+
+		d, q := connect(t, a, b, host)
+		data := make([]byte, 200<<10)
+		go d.Write(data)
+		q.SetReadDeadline(time.Now().Add(limit))
+		if _, err := io.ReadFull(q, data); err != nil {
+			t.Error(host, err)
+		}
+		if got := q.LocalAddr().(*net.TCPAddr).AddrPort().Addr(); got.String() != host {
+			t.Errorf("local address %v, want %v", got, host)
+		}
+	}
+	// The loopback addresses are this stack's own.
+	for _, host := range []string{"127.0.0.1", "::1", "localhost"} {
+		connect(t, a, a, host)
+	}
+}
+
 // The semantics that package net's own connections are tested for.
 func TestConnIsNetConn(t *testing.T) {
 	a, b := pair(t, nictest.WireOptions{})

@@ -70,7 +70,10 @@ func (s *Stack) watchIPv6(ctx context.Context) {
 // makes the stack ready.
 const aloneWait = 10 * time.Second
 
-func (n *ndp) OnDuplicateAddressDetectionResult(_ tcpip.NICID, a tcpip.Address, r stack.DADResult) {
+func (n *ndp) OnDuplicateAddressDetectionResult(id tcpip.NICID, a tcpip.Address, r stack.DADResult) {
+	if id != ethernetID {
+		return
+	}
 	addr := fromAddr(a)
 	switch r.(type) {
 	case *stack.DADSucceeded:

@@ -350,7 +350,7 @@ func (n network) listenUDP(network string, at netip.AddrPort, number tcpip.Netwo
 	fail := func(call string, err tcpip.Error) error {
 		return dialError("listen", network, udpAddr(at), sysError(call, err))
 	}
-	c := &PacketConn{network: network}
+	c := &PacketConn{network: network, v6: number == header.IPv6ProtocolNumber}
 	var err tcpip.Error
 	if c.ep, err = n.s.stack.NewEndpoint(udp.ProtocolNumber, number, &c.wq); err != nil {
 		return nil, fail("socket", err)

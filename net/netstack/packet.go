@@ -21,6 +21,7 @@ type PacketConn struct {
 	ep      tcpip.Endpoint
 	wq      waiter.Queue
 	network string
+	v6      bool // the socket is IPv6: it takes IPv4 addresses only when mapped
 	local   netip.AddrPort
 	remote  netip.AddrPort // of a dialed connection
 
@@ -132,6 +133,9 @@ func (c *PacketConn) writeTo(b []byte, addr net.Addr, to netip.AddrPort) (int, e
 		return 0, c.opError("write", addr, syscall.EINVAL)
 	}
 	f := full(to)
+	if c.v6 && to.Addr().Unmap().Is4() {
+		f.Addr = tcpip.AddrFrom16(to.Addr().As16())
+	}
 	return c.send(b, addr, &f)
 }
 

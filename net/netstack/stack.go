@@ -310,6 +310,8 @@ func (s *Stack) Addresses() []netip.Prefix {
 	for _, a := range s.stack.AllAddresses()[ethernetID] {
 		p := netip.PrefixFrom(fromAddr(a.AddressWithPrefix.Address), a.AddressWithPrefix.PrefixLen)
 		switch {
+		case p.Addr() == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+			// The stack keeps the broadcast address in the same list.
 		case p.Addr().Is4():
 			v4 = append(v4, p)
 		case p.Addr().IsLinkLocalUnicast():
@@ -335,6 +337,14 @@ func (s *Stack) setIPv4(l Lease) error {
 	s.v4 = l
 	s.mu.Unlock()
 
+	if old.Prefix.IsValid() && old.Prefix == l.Prefix && old.Gateway == l.Gateway {
+		level := slog.LevelDebug // renewed: nothing to tell
+		if old.String() != l.String() {
+			level = slog.LevelInfo
+		}
+		s.log.Log(context.Background(), level, l.String())
+		return nil
+	}
 	if old.Prefix != l.Prefix {
 		if l.Prefix.IsValid() {
 			if err := s.addAddress(ethernetID, l.Prefix); err != nil {
