@@ -44,6 +44,10 @@ vet: certs ## gofmt, and go vet for the host and the board
 unit: certs qemu ## go test of every package
 	$(GO) test -timeout 30m ./...
 
+.PHONY: test-go
+test-go: qemu ## Go's own run-programs as images in QEMU; GOTESTDIR= where GOROOT has no test/
+	$(GO) run ./tools/gotest -board $(BOARD) $(if $(GOTESTDIR),-dir $(GOTESTDIR))
+
 .PHONY: fuzz
 fuzz: ## every fuzzer for FUZZTIME (1m) each
 	tools/fuzz.sh $(FUZZTIME)

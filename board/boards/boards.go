@@ -46,6 +46,12 @@ type Board struct {
 	QEMU QEMU
 }
 
+// LinkFlags returns the arguments that make the linker lay out an image for the
+// board.
+func (b Board) LinkFlags() []string {
+	return []string{"-T", fmt.Sprintf("%#x", b.TextAddr), "-R", fmt.Sprintf("%#x", b.PageSize), "-E", b.EntryName}
+}
+
 // QEMU describes the emulation of a board.
 type QEMU struct {
 	Binary  string // program, for example qemu-system-arm

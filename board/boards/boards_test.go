@@ -35,3 +35,10 @@ func TestByName(t *testing.T) {
 		t.Errorf("an unknown board: %v, want an error that lists %s", err, Default)
 	}
 }
+
+func TestLinkFlags(t *testing.T) {
+	b := Board{TextAddr: 0x80010000, PageSize: 0x1000, EntryName: "entry"}
+	if got, want := strings.Join(b.LinkFlags(), " "), "-T 0x80010000 -R 0x1000 -E entry"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -114,7 +114,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if ctx.Err() != nil {
 		return fail(context.Cause(ctx))
 	}
-	fmt.Fprintf(stdout, "in %v\n%s\n", time.Since(start).Round(time.Second), counts)
+	fmt.Fprintf(stdout, "in %v\n", time.Since(start).Round(time.Second))
+	for _, name := range slices.Sorted(slices.Values(s.failed)) {
+		fmt.Fprintln(stdout, "failed:", name)
+	}
+	fmt.Fprintln(stdout, counts)
 	if counts.failed > 0 {
 		return exitFailed
 	}
@@ -158,6 +162,8 @@ type suite struct {
 	exceptions map[string]string
 	out        io.Writer
 	try        func(program) error
+
+	failed []string // names, set by run
 }
 
 // counts of programs by outcome.
@@ -169,7 +175,7 @@ func (c counts) String() string {
 
 // run tries all programs, several at a time, until ctx ends.
 func (s *suite) run(ctx context.Context, programs []program, jobs int) counts {
-	var mu sync.Mutex // over c and s.out
+	var mu sync.Mutex // over c, s.out and s.failed
 	var c counts
 	work := make(chan program)
 	var wg sync.WaitGroup
@@ -187,6 +193,7 @@ func (s *suite) run(ctx context.Context, programs []program, jobs int) counts {
 					c.passed++
 				case "FAIL":
 					c.failed++
+					s.failed = append(s.failed, p.name)
 				default:
 					c.skipped++
 				}

@@ -51,10 +51,11 @@ func try(ctx context.Context, tc *toolchain, p program, limit time.Duration) err
 func (b *builder) boot(ctx context.Context, image string, limit time.Duration) (string, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stopTimer := time.AfterFunc(limit, func() { cancel(fmt.Errorf("%w: still running after %v", errHangs, limit)) }).Stop
-	defer stopTimer()
+	timer := time.AfterFunc(limit, func() { cancel(fmt.Errorf("%w: still running after %v", errHangs, limit)) })
+	defer timer.Stop()
 	console := &outputBuffer{overflow: func() { cancel(fmt.Errorf("%w: printed %d bytes and went on", errHangs, maxOutput)) }}
-	cfg := qemu.Config{Image: image, Board: b.board.Name, Args: b.p.arguments(), Console: console}
+	// A process has a PATH anywhere, also where it names no directory.
+	cfg := qemu.Config{Image: image, Board: b.board.Name, Args: b.p.arguments(), Env: []string{"PATH=/bin"}, Console: console}
 	if b.p.recipe.godebug != "" {
 		cfg.Env = append(cfg.Env, "GODEBUG="+b.p.recipe.godebug)
 	}
@@ -68,6 +69,9 @@ func (b *builder) boot(ctx context.Context, image string, limit time.Duration) (
 		err = fmt.Errorf("exit status %d", code)
 	}
 	if err != nil {
+		if cause := context.Cause(ctx); errors.Is(cause, errHangs) {
+			err = cause // not only that QEMU was stopped
+		}
 		return "", fmt.Errorf("%w; %s", err, m.ConsoleTail())
 	}
 	return programOutput(console.buf.String()), nil
@@ -95,7 +99,7 @@ func checkOutput(p program, got string) error {
 	return fmt.Errorf("output is not that of %s: %s", file, difference(got, want))
 }
 
-// difference shows the first line in which two texts differ.
+// difference shows the first line in which two different texts differ.
 func difference(got, want string) string {
 	g, w := strings.SplitAfter(got, "\n"), strings.SplitAfter(want, "\n")
 	for i := 0; ; i++ {
