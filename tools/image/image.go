@@ -64,6 +64,10 @@ type Options struct {
 	// and debuggers. Such an image is exempt from the budget.
 	Symbols bool
 
+	// NoBudget exempts the image from the budget: for programs that only
+	// measure or test, and never go into a board's flash.
+	NoBudget bool
+
 	// Flags are passed to go build as they are, before the package.
 	Flags []string
 
@@ -149,7 +153,7 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
-	if !opt.Symbols {
+	if !opt.Symbols && !opt.NoBudget {
 		im.Budget = board.ImageBudget
 		if im.Size > im.Budget {
 			return nil, fmt.Errorf("image: %w: %v; see what is in it with 'go build' and 'go tool nm -size -sort size', or change the budget in board/boards if the board's flash has room", ErrTooLarge, im)

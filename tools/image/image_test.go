@@ -207,6 +207,10 @@ func TestBudget(t *testing.T) {
 	if _, err := build(testContext(t), opt, board); err != nil {
 		t.Errorf("with symbols: %v", err)
 	}
+	opt.Symbols, opt.NoBudget = false, true
+	if im, err := build(testContext(t), opt, board); err != nil || strings.Contains(im.String(), "allowed") {
+		t.Errorf("without a budget: %v, %v", im, err)
+	}
 }
 
 func TestCancelled(t *testing.T) {
