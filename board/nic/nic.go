@@ -99,8 +99,8 @@ type Device interface {
 	// Close they are not called any more.
 	OnLink(func(LinkState))
 
-	// Close stops the port and wakes everyone who waits. Frames in the transmit ring may be
-	// lost. Slices from NextRx and TxSlot stay readable and writable, but
-	// lead nowhere. The first call returns what went wrong, later ones nil.
+	// Close stops the port and wakes everyone who waits. Frames in the
+	// transmit ring may be lost. Slices from NextRx and TxSlot stay readable
+	// and writable, but lead nowhere. The first call returns what went wrong, later ones nil.
 	Close() error
 }

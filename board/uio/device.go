@@ -12,7 +12,8 @@ import (
 // Device is an open device.
 //
 // Registers may be accessed from several goroutines; what that means is the
-// hardware's matter. One goroutine at a time waits for the interrupt. Close may be called at any time.
+// hardware's matter. One goroutine at a time waits for the interrupt. Close may
+// be called at any time.
 type Device struct {
 	name      string
 	registers []byte
@@ -123,8 +124,9 @@ func (d *Device) Registers() []byte { return d.registers }
 func (d *Device) DMA() (mem []byte, phys uint32) { return d.dma, d.dmaPhys }
 
 // Close ends the use of the device: whoever waits gets os.ErrClosed. The
-// interrupt is left as it is, and so is the memory: what Registers and DMA returned stays
-// mapped, since others may still look at it. A program opens a device once.
+// interrupt is left as it is, and so is the memory: what Registers and DMA
+// returned stays mapped, since others may still look at it. A program opens a
+// device once.
 func (d *Device) Close() error {
 	if d.closed.Swap(true) {
 		return nil

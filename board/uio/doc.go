@@ -33,12 +33,12 @@
 //
 // # Memory order
 //
-// On ARMv7 with the multiprocessing extensions, loads and stores to device
-// memory stay in order among themselves, but not with those to the (normal,
-// uncached) DMA memory. So [Device.Write32] and [Device.Write16] let every earlier store complete first
-// (DSB): what was put into DMA memory is there before the doorbell rings. [Device.Read32] and [Device.Read16]
-// hold later accesses back (DMB): what a status register announces is there
-// to be read. A descriptor in DMA memory that changes hands by a word of its own
-// is to be read and written with sync/atomic, which has a DMB on either side of
-// a store and behind a load.
+// On ARMv7, loads and stores to device memory stay in order among themselves,
+// but not with those to the (normal, uncached) DMA memory. So [Device.Write32]
+// and [Device.Write16] let every earlier store complete first (DSB): what was
+// put into DMA memory is there before the doorbell rings. [Device.Read32] and
+// [Device.Read16] hold later accesses back (DMB): what a status register
+// announces is there to be read. A descriptor in DMA memory that changes hands
+// by a word of its own is to be read and written with sync/atomic, which has a
+// DMB on either side of a store and behind a load.
 package uio

@@ -304,6 +304,32 @@ func TestUnmaskWait(t *testing.T) {
 	}
 }
 
+func TestWake(t *testing.T) {
+	d, line := interruptible(t)
+	d.Wake() // before the wait
+	if err := d.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- d.Wait() }()
+	time.Sleep(10 * time.Millisecond)
+	d.Wake() // likely during it
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	// Afterwards waiting works as ever.
+	go func() { done <- d.Wait() }()
+	select {
+	case err := <-done:
+		t.Fatalf("Wait returned %v without an interrupt", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	raise(t, line, 1)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestCloseEndsWait(t *testing.T) {
 	d, _ := interruptible(t)
 	done := make(chan error, 1)

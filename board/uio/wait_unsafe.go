@@ -1,10 +1,12 @@
 package uio
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -75,9 +77,19 @@ func (d *Device) Wait() error { return d.wait(false) }
 // level-triggered interrupts, which come again at once in that case.
 func (d *Device) UnmaskWait() error { return d.wait(true) }
 
+// Wake makes the wait that is under way, or else the next one, return without
+// an interrupt and without an error.
+func (d *Device) Wake() {
+	d.file.SetReadDeadline(time.Unix(1, 0)) // fails only on a closed file, where nobody waits
+}
+
 func (d *Device) wait(unmask bool) error {
 	d.waiter.unmask, d.waiter.err = unmask, nil
-	if err := d.conn.Read(d.waiter.step); err != nil {
+	err := d.conn.Read(d.waiter.step)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = d.file.SetReadDeadline(time.Time{})
+	}
+	if err != nil {
 		return d.failed("wait for the interrupt", err)
 	}
 	if d.waiter.err != nil {

@@ -72,8 +72,8 @@ func TestLinkChanges(t *testing.T) {
 	}
 }
 
-// A loss of link between two looks is seen, though it is back by then: the
-// status register remembers it, and nobody needs to know.
+// A restart in the middle of everything: what receiver and transmitter hold is
+// theirs, before and after.
 func TestRestartKeepsWhatIsHeld(t *testing.T) {
 	m := newModel(t, enetmodel.Options{})
 	d := open(t, m, enet.Options{LinkInterval: 2 * time.Millisecond})

@@ -9,11 +9,11 @@ import (
 
 // GuardOptions say how a program shows that it works.
 type GuardOptions struct {
-	// Check returns nil when the program works. It should exercise what matters, for
-	// example a round trip through the event loops, and not merely return. Its
-	// context ends after Interval. An error, or not returning, leaves
-	// the watchdog without service; the next check may still come in time.
-	// There must be one.
+	// Check returns nil when the program works. It should exercise what
+	// matters, for example a round trip through the event loops, and not merely
+	// return. Its context ends after Interval. An error, or not returning,
+	// leaves the watchdog without service; the next check may still come in
+	// time. There must be one.
 	Check func(context.Context) error
 
 	// Interval is the time between checks; a quarter of the timeout when
