@@ -29,6 +29,18 @@ func TestBothVersions(t *testing.T) {
 		eventually(t, "link-local address", func() bool { return len(s.Addresses()) == 2 })
 	}
 	six := b.Addresses()[1].Addr().String()
+	// Until nobody objected to them (RFC 4862 §5.4), they can't be used.
+	eventually(t, "no duplicate address", func() bool {
+		c, err := a.DialContext(ctx, "udp", net.JoinHostPort(six, "9"))
+		if err == nil {
+			c.Close()
+			c, err = b.DialContext(ctx, "udp", net.JoinHostPort(a.Addresses()[1].Addr().String(), "9"))
+		}
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
 	p, err := b.ListenPacket(ctx, "udp", ":5000")
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,18 @@ func (s *Stack) ipv6Protocol() stack.NetworkProtocolFactory {
 	})
 }
 
+// noDuplicates turns duplicate address detection off on an interface where there
+// is nobody to ask: addresses are usable at once.
+func (s *Stack) noDuplicates(id tcpip.NICID) {
+	ep, err := s.stack.GetNetworkEndpoint(id, header.IPv6ProtocolNumber)
+	if err != nil {
+		return
+	}
+	if d, ok := ep.(stack.DuplicateAddressDetector); ok {
+		d.SetDADConfigurations(stack.DADConfigurations{RetransmitTimer: time.Second})
+	}
+}
+
 // ndp receives what neighbour discovery finds out. It is called with the
 // stack's locks held and so must not call the stack: what there is to do is
 // noted, and done by watchIPv6.

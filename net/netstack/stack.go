@@ -191,6 +191,7 @@ func (s *Stack) build(dev nic.Device) error {
 		err = s.addAddress(loopbackID, netip.MustParsePrefix("127.0.0.1/8"))
 	}
 	if err == nil && !s.config.NoIPv6 {
+		s.noDuplicates(loopbackID)
 		err = s.addAddress(loopbackID, netip.MustParsePrefix("::1/128"))
 	}
 	if err == nil {
