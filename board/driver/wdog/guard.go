@@ -65,7 +65,8 @@ func (w *Watchdog) Guard(ctx context.Context, o GuardOptions) error {
 func (w *Watchdog) healthy(ctx context.Context, o GuardOptions, timeout time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, o.Interval)
 	defer cancel()
-	late := time.AfterFunc(o.Interval, func() {
+	// A check that heeds its context gets some time to return.
+	late := time.AfterFunc(o.Interval+o.Interval/2, func() {
 		o.Log.Error("health check hangs, the watchdog is not serviced", "timeout", timeout)
 	})
 	defer late.Stop()

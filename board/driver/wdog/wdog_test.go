@@ -218,6 +218,7 @@ func guard(t *testing.T, o wdog.GuardOptions, during time.Duration) (m *model, l
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("Guard: %v, want context.Canceled", err)
 	}
+	synctest.Wait() // for who may still be logging
 	return m, text.String(), bitten
 }
 
