@@ -2,12 +2,12 @@ package kernel
 
 // clock turns the ticks of the generic timer into time.
 //
-// ns = ticks*mult >> 24 needs no division; both factors are exact for the
-// frequencies that matter (62.5 MHz in QEMU, 8 and 24 MHz on hardware).
+// ns = ticks*mult >> 24 needs no division. mult is exact for 62.5 MHz (QEMU) and
+// 8 MHz (i.MX6UL); for 24 MHz the clock is slow by a nanosecond per second.
 type clock struct {
 	freq    uint32 // Hz
 	mult    uint32 // ns per tick, 8.24 fixed point
-	perNS   uint32 // ticks per ns, 0.32 fixed point
+	perNS   uint32 // ticks per ns, 0.32 fixed point, rounded up
 	wallSet bool
 	wall    uint64 // what the wall clock said at tick 0, ns since 1970
 
@@ -19,7 +19,8 @@ func (k *Kernel) initClock(freq uint32) {
 	c := &k.clock
 	c.freq = freq
 	c.mult = uint32(1e9 << 24 / uint64(freq))
-	c.perNS = uint32((uint64(freq) << 32) / 1e9)
+	// From mult and upwards, so that by the clock no wait is too short.
+	c.perNS = uint32((1<<56 + uint64(c.mult) - 1) / uint64(c.mult))
 }
 
 // nanoseconds converts a number of ticks.
@@ -29,7 +30,7 @@ func (k *Kernel) nanoseconds(ticks uint64) uint64 {
 	return hi*m<<8 + lo*m>>24
 }
 
-// ticks converts a time in ns, rounding down.
+// ticks converts a time in ns, rounding down: one tick more is always enough.
 func (k *Kernel) ticks(ns uint64) uint64 {
 	hi, lo := ns>>32, ns&(1<<32-1)
 	m := uint64(k.clock.perNS)

@@ -36,7 +36,10 @@ func (k *Kernel) readConsole(fd, buf, n uint32) int32 {
 	for done < n && c.n > 0 {
 		run := min(n-done, c.n, 256-c.head)
 		if !k.copyOut(buf+done, unsafe.Pointer(&c.in[c.head&255]), run) {
-			return EFAULT
+			if done == 0 {
+				return EFAULT
+			}
+			break
 		}
 		c.head = (c.head + run) & 255
 		c.n -= run

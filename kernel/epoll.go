@@ -8,6 +8,9 @@ const (
 	pollErr = 0x8
 	pollHup = 0x10
 	pollET  = 1 << 31
+
+	pollOneShot   = 1 << 30 // neither this
+	pollExclusive = 1 << 28 // nor this is there
 )
 
 // A poll is an epoll instance.
@@ -75,8 +78,11 @@ func (k *Kernel) epollCtl(epfd, op, fd, event uint32) int32 {
 	}
 	var ev epollEvent
 	if op != ctlDel {
-		if a := k.copyIn(unsafe.Pointer(&ev), event, epollEventSize); !a {
+		if !k.copyIn(unsafe.Pointer(&ev), event, epollEventSize) {
 			return EFAULT
+		}
+		if ev.events&(pollOneShot|pollExclusive) != 0 {
+			return EINVAL
 		}
 	}
 	switch op {
@@ -148,13 +154,15 @@ func (k *Kernel) closePoll(i int16) {
 	}
 	p := &k.polls[i]
 	for p.waiters.head != none {
-		k.wake(p.waiters.head, 0, false)
+		k.abort(p.waiters.head, EBADF)
 	}
 	p.used = false
 }
 
+// wakePoll lets everybody who waits at an epoll instance look again: were it only
+// one, and a signal ended its wait, nobody would see what happened.
 func (k *Kernel) wakePoll(i int16, now bool) {
-	if p := &k.polls[i]; p.waiters.head != none {
+	for p := &k.polls[i]; p.waiters.head != none; {
 		k.wake(p.waiters.head, 0, now)
 	}
 }
@@ -172,17 +180,14 @@ func (k *Kernel) reports(w int16) uint32 {
 // negative for none.
 func (k *Kernel) epollWait(epfd, events, maxEvents uint32, timeout int32) int32 {
 	t := &k.threads[k.cur]
+	again, timedOut := t.again, t.timedOut
+	t.again, t.timedOut = false, false
 	pf := k.file(epfd)
-	errno := errno(0)
-	switch {
-	case pf == nil:
-		errno = EBADF
-	case pf.kind != filePoll || int32(maxEvents) <= 0:
-		errno = EINVAL
+	if pf == nil {
+		return EBADF
 	}
-	if errno != 0 {
-		t.hasTimeout, t.timedOut = false, false
-		return errno
+	if pf.kind != filePoll || int32(maxEvents) <= 0 {
+		return EINVAL
 	}
 	i := pf.object
 	p := &k.polls[i]
@@ -202,7 +207,6 @@ func (k *Kernel) epollWait(epfd, events, maxEvents uint32, timeout int32) int32 
 		ev := epollEvent{events: r, data: k.watches[w].data}
 		if !k.copyOut(events+n*epollEventSize, unsafe.Pointer(&ev), epollEventSize) {
 			if n == 0 {
-				t.hasTimeout, t.timedOut = false, false
 				return EFAULT
 			}
 			break
@@ -212,18 +216,20 @@ func (k *Kernel) epollWait(epfd, events, maxEvents uint32, timeout int32) int32 
 			break
 		}
 	}
-	if n > 0 || timeout == 0 || t.timedOut {
+	if n > 0 || timeout == 0 || timedOut {
 		p.rotate = w
-		t.hasTimeout, t.timedOut = false, false
 		return int32(n)
 	}
-	if timeout > 0 && !t.hasTimeout {
-		t.hasTimeout = true
-		t.deadline = k.deadlineIn(uint64(timeout) * 1e6)
+	if !again {
+		t.deadline = 0
+		if timeout > 0 {
+			t.deadline = k.deadlineIn(uint64(timeout) * 1e6)
+		}
 	}
-	if t.hasTimeout {
+	if t.deadline != 0 {
 		k.startTimer(k.cur, t.deadline)
 	}
+	t.again = true
 	k.blockOn(&p.waiters, waitPoll, i)
 	return 0
 }

@@ -11,7 +11,9 @@ const (
 	EBADF     errno = -9
 	EAGAIN    errno = -11
 	ENOMEM    errno = -12
+	EACCES    errno = -13
 	EFAULT    errno = -14
+	EBUSY     errno = -16
 	EEXIST    errno = -17
 	EINVAL    errno = -22
 	EMFILE    errno = -24

@@ -70,6 +70,9 @@ func (k *Kernel) open(path, flags uint32) int32 {
 		if d < 0 || d >= k.ndevices || len(rest) != 0 {
 			return ENOENT
 		}
+		if k.devices[d].fd != none {
+			return EBUSY // the interrupt has one listener
+		}
 		kind, object = fileDevice, int16(d)
 	default:
 		t := k.findText(p)
@@ -98,7 +101,7 @@ func (k *Kernel) close(fd uint32) int32 {
 	}
 	k.unwatchAll(f)
 	for f.waiters.head != none {
-		k.wake(f.waiters.head, 0, false) // it will find the descriptor closed
+		k.abort(f.waiters.head, EBADF) // the number may be another file's before it runs
 	}
 	switch f.kind {
 	case fileEvent:
@@ -156,6 +159,9 @@ func (k *Kernel) read(fd, buf, n uint32) int32 {
 	case fileNull:
 		return 0
 	case fileRandom:
+		if f.flags&oNonblock != 0 {
+			return k.getrandom(buf, n, grndNonblock)
+		}
 		return k.getrandom(buf, n, 0)
 	case fileText:
 		return k.readText(f, buf, n)
@@ -267,6 +273,10 @@ type eventFD struct {
 const maxEventCount = ^uint64(0) - 1
 
 func (k *Kernel) eventfd(initial, flags uint32) int32 {
+	const cloexec = 0x80000 // means nothing without exec
+	if flags&^(oNonblock|cloexec) != 0 {
+		return EINVAL // EFD_SEMAPHORE among them
+	}
 	for i := range k.events {
 		e := &k.events[i]
 		if e.used {

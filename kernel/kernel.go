@@ -28,6 +28,7 @@ type Kernel struct {
 	live     int16 // threads that have not exited
 	freeHead int16 // free threads, linked by next
 	runq     queue
+	woken    queue  // ready too, and before runq: woken from outside
 	resched  bool   // the running thread should give way at the end of this trap
 	sliceEnd uint64 // when the running thread has had its turn, in ticks
 	lastTID  int32
@@ -74,6 +75,7 @@ func (k *Kernel) init() {
 	k.cur = none
 	k.vfpOwner = none
 	k.runq = queue{none, none}
+	k.woken = queue{none, none}
 	for i := range k.futexes {
 		k.futexes[i] = queue{none, none}
 	}

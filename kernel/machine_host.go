@@ -13,6 +13,7 @@ type machine struct {
 	timerAt uint64
 	pending []uint32 // interrupts that ackIRQ will return
 	masked  map[uint32]bool
+	outside func() // raises interrupts when nothing else is to come; may be nil
 	output  []byte
 
 	status, addr uint32 // of the next abort
@@ -36,11 +37,17 @@ func (m *machine) now() uint64        { return m.time }
 func (m *machine) setTimer(at uint64) { m.timerAt = at }
 
 // waitForInterrupt lets simulated time pass until the timer, unless another
-// interrupt is there already. With nothing to come the machine stops.
+// interrupt is there already. With nothing to come, not even from outside, the
+// machine stops.
 func (k *Kernel) waitForInterrupt() {
 	m := &k.machine
 	if len(m.pending) > 0 {
 		return
+	}
+	if m.timerAt == ^uint64(0) && m.outside != nil {
+		if m.outside(); len(m.pending) > 0 {
+			return
+		}
 	}
 	if m.timerAt == ^uint64(0) {
 		m.halted = true

@@ -70,7 +70,10 @@ func (k *Kernel) readPipe(fd, buf, n uint32) int32 {
 	for done < n && p.n > 0 {
 		c := min(n-done, p.n, pipeSize-p.head)
 		if !k.copyOut(buf+done, k.ptr(p.frame+p.head), c) {
-			return EFAULT
+			if done == 0 {
+				return EFAULT
+			}
+			break
 		}
 		p.head = (p.head + c) & (pipeSize - 1)
 		p.n -= c
@@ -96,7 +99,10 @@ func (k *Kernel) writePipe(fd, buf, n uint32) int32 {
 		tail := (p.head + p.n) & (pipeSize - 1)
 		c := min(n-done, pipeSize-p.n, pipeSize-tail)
 		if !k.copyIn(k.ptr(p.frame+tail), buf+done, c) {
-			return EFAULT
+			if done == 0 {
+				return EFAULT
+			}
+			break
 		}
 		p.n += c
 		done += c

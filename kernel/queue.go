@@ -2,7 +2,7 @@ package kernel
 
 // A queue is a doubly linked list of threads, by index, so that any of them can
 // be taken out in constant time. A thread is in one queue at most: the run
-// queue, or that of the futex it waits on.
+// queues, or that of what it waits for.
 type queue struct{ head, tail int16 }
 
 func (k *Kernel) pushBack(q *queue, i int16) {

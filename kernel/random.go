@@ -87,19 +87,20 @@ func (k *Kernel) readRandom(buf, n uint32) bool {
 	return true
 }
 
-const maxRandom = 1 << 20 // bytes at a time: the kernel does not run for long
+const maxRandom = 16 << 10 // bytes at a time: nothing else runs meanwhile
+
+const grndNonblock = 1
 
 func (k *Kernel) getrandom(buf, n, flags uint32) int32 {
 	const (
-		nonblock = 1
 		random   = 2
 		insecure = 4
 	)
-	if flags&^(nonblock|random|insecure) != 0 || flags&(random|insecure) == random|insecure {
+	if flags&^(grndNonblock|random|insecure) != 0 || flags&(random|insecure) == random|insecure {
 		return EINVAL
 	}
 	if !k.random.seeded() {
-		if flags&nonblock != 0 {
+		if flags&grndNonblock != 0 {
 			return EAGAIN
 		}
 		// There is no insecure answer either.
@@ -116,6 +117,7 @@ func (k *Kernel) getrandom(buf, n, flags uint32) int32 {
 // stirRandom mixes what a program writes to /dev/random into the state. As with
 // Linux it is not believed to be secret: only addEntropy counts.
 func (k *Kernel) stirRandom(buf, n uint32) int32 {
+	n = min(n, maxRandom)
 	var b [64]byte
 	for done := uint32(0); done < n; {
 		c := min(n-done, uint32(len(b)))

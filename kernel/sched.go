@@ -15,11 +15,11 @@ func (k *Kernel) makeReady(i int16, now bool) {
 	t.state = threadReady
 	t.wait = waitNone
 	if now {
-		k.pushFront(&k.runq, i)
+		k.pushBack(&k.woken, i)
 		k.resched = true
 		return
 	}
-	alone := k.runq.head == none
+	alone := !k.anyReady()
 	k.pushBack(&k.runq, i)
 	if k.cur != none {
 		at := k.now() + k.ticks(wakeSlice)
@@ -30,6 +30,9 @@ func (k *Kernel) makeReady(i int16, now bool) {
 		}
 	}
 }
+
+// anyReady tells whether somebody wants the place of the running thread.
+func (k *Kernel) anyReady() bool { return k.woken.head != none || k.runq.head != none }
 
 // block takes the running thread off the processor until wake.
 func (k *Kernel) block(wait uint8) {
@@ -78,55 +81,64 @@ func (k *Kernel) wake(i int16, result int32, now bool) {
 	k.makeReady(i, now)
 }
 
+// abort ends a wait that would run its system call again, with a result instead.
+func (k *Kernel) abort(i int16, result errno) {
+	t := &k.threads[i]
+	k.wake(i, 0, false)
+	t.PC += syscallSize
+	t.R[0] = uint32(result)
+	t.again, t.timedOut = false, false
+}
+
 // schedule picks the thread that runs next. It returns with k.cur set, waiting
 // for an interrupt while nobody is ready.
 func (k *Kernel) schedule() {
 	prev := k.cur
 	if prev != none {
-		t := &k.threads[prev]
-		if t.state == threadRunning {
-			t.state = threadReady
-			if k.now() >= k.sliceEnd {
-				k.pushBack(&k.runq, prev)
-			} else {
-				// Preempted by somebody woken: next in line, with a new slice.
-				k.pushAfterHead(prev)
-			}
+		if t := &k.threads[prev]; t.state == threadRunning {
+			k.giveWay(prev, t)
 		}
 	}
 	k.cur = none
-	for k.runq.head == none {
+	for !k.anyReady() {
 		k.idle()
 		if k.exited {
 			return
 		}
 	}
-	i := k.runq.head
-	k.remove(&k.runq, i)
+	q := &k.woken
+	if q.head == none {
+		q = &k.runq
+	}
+	i := q.head
+	k.remove(q, i)
 	k.cur = i
 	k.resched = false
 	t := &k.threads[i]
 	t.state = threadRunning
-	k.sliceEnd = k.now() + k.ticks(sliceTime)
+	if t.slice == 0 {
+		t.slice = k.ticks(sliceTime)
+	}
+	k.sliceEnd = k.now() + t.slice
+	t.slice = 0
 	if i != prev {
 		k.stats.Switches++
 		k.setTLS(t.tls)
 	}
 }
 
-// pushAfterHead puts a preempted thread behind the first one of the run queue,
-// the one that it gives way to.
-func (k *Kernel) pushAfterHead(i int16) {
-	h := k.runq.head
-	if h == none || k.threads[h].next == none {
+// giveWay puts the running thread back into the run queue: behind everybody if it
+// has had its turn, else in front, where it keeps what is left of its slice, or
+// frequent interrupts would hold up the others for ever.
+func (k *Kernel) giveWay(i int16, t *Thread) {
+	t.state = threadReady
+	now := k.now()
+	if now >= k.sliceEnd {
 		k.pushBack(&k.runq, i)
 		return
 	}
-	n := k.threads[h].next
-	t := &k.threads[i]
-	t.prev, t.next = h, n
-	k.threads[h].next = i
-	k.threads[n].prev = i
+	t.slice = k.sliceEnd - now
+	k.pushFront(&k.runq, i)
 }
 
 // idle waits for an interrupt with nothing running.

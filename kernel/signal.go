@@ -33,6 +33,8 @@ const (
 
 	ssOnStack = 1
 	ssDisable = 2
+
+	minAltStack = 2048 // MINSIGSTKSZ
 )
 
 // sigaction is the kernel's struct sigaction on arm, in its order.
@@ -124,6 +126,12 @@ func (k *Kernel) sigaltstack(ss, old uint32) int32 {
 		if t.onAltStack() {
 			return EPERM
 		}
+		if next[1]&^(ssDisable|ssOnStack) != 0 {
+			return EINVAL
+		}
+		if next[1]&ssDisable == 0 && next[2] < minAltStack {
+			return ENOMEM
+		}
 	}
 	if old != 0 && !k.copyOut(old, unsafe.Pointer(&now), 12) {
 		return EFAULT
@@ -178,8 +186,9 @@ func (k *Kernel) kill(pid int32, sig uint32) int32 {
 }
 
 // send makes a signal pending and interrupts the wait of a thread that would
-// take it. Go installs its handlers with SA_RESTART, so reads and writes start
-// over after the handler; epoll_wait, futex and nanosleep say EINTR, as on Linux.
+// take it. After a handler, reads and writes start over, since Go installs its
+// handlers with SA_RESTART; epoll_wait (see pushFrame), futex and nanosleep say
+// EINTR, as on Linux.
 func (k *Kernel) send(i int16, sig int32, code int8) {
 	t := &k.threads[i]
 	t.sigPending |= sigBit(sig)
@@ -187,13 +196,7 @@ func (k *Kernel) send(i int16, sig int32, code int8) {
 	if t.state != threadBlocked || t.sigMask&sigBit(sig) != 0 || k.ignored(sig) {
 		return
 	}
-	poll := t.wait == waitPoll
 	k.wake(i, EINTR, false)
-	if poll {
-		t.PC += syscallSize
-		t.R[0] = result(EINTR)
-		t.hasTimeout, t.timedOut = false, false
-	}
 }
 
 func (k *Kernel) ignored(sig int32) bool {
@@ -296,6 +299,11 @@ func lowestSignal(set uint64) int32 {
 
 func (k *Kernel) pushFrame(t *Thread, sig int32) {
 	h := &k.handlers[sig]
+	if t.again { // a handler comes between an epoll_wait and its second attempt
+		t.again, t.timedOut = false, false
+		t.PC += syscallSize
+		t.R[0] = result(EINTR)
+	}
 	k.saveFP(k.cur)
 	f := sigframe{
 		signo:    uint32(sig),
@@ -333,7 +341,7 @@ func (k *Kernel) pushFrame(t *Thread, sig int32) {
 	if h.flags&saRestorer != 0 && h.restorer != 0 {
 		t.R[14] = h.restorer
 	}
-	t.PC = h.handler
+	t.PC = h.handler &^ 3
 	t.CPSR = cpsrUser
 	t.sigMask |= h.blocked() &^ unblockable
 	if h.flags&saNoDefer == 0 {

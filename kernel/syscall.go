@@ -79,7 +79,12 @@ func (k *Kernel) syscall(t *Thread) int32 {
 		return k.futex(a, b, c, d, false)
 	case sysFutexTime64:
 		return k.futex(a, b, c, d, true)
-	case sysEpollPwait, sysEpollWait:
+	case sysEpollPwait:
+		if e != 0 {
+			return EINVAL // a signal mask for the wait
+		}
+		return k.epollWait(a, b, c, int32(d))
+	case sysEpollWait:
 		return k.epollWait(a, b, c, int32(d))
 	case sysRead:
 		return k.read(a, b, c)
@@ -94,7 +99,7 @@ func (k *Kernel) syscall(t *Thread) int32 {
 	case sysClockNanosleep, sysClockNanosleep64:
 		return k.clockNanosleep(a, b, c, t.R[7] == sysClockNanosleep64)
 	case sysSchedYield:
-		if k.runq.head != none {
+		if k.anyReady() {
 			k.sliceEnd = 0
 			k.resched = true
 		}

@@ -41,11 +41,12 @@ type Thread struct {
 	tid        int32
 	state      uint8
 	wait       uint8
-	timedOut   bool  // the wait that the thread goes back to has passed its deadline
-	hasTimeout bool  // deadline holds over the restart of a system call
+	again      bool  // about to run its epoll_wait again, with the deadline it had
+	timedOut   bool  // that deadline has passed
 	timer      int16 // position in the timer heap, or none
 	prev, next int16
-	deadline   uint64 // in ticks; valid while timer != none or hasTimeout
+	slice      uint64 // ticks that a preempted thread has left of its slice
+	deadline   uint64 // in ticks; valid while timer != none or again; 0 = none
 	futex      uint32 // address waited on
 	waitOn     int16  // index of the file or epoll instance of waitFile, waitPoll
 

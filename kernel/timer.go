@@ -89,7 +89,7 @@ func (k *Kernel) expire() {
 		switch t.wait {
 		case waitFutex:
 			result = ETIMEDOUT
-		case waitFile, waitPoll:
+		case waitPoll:
 			t.timedOut = true // the system call will see it when it runs again
 		}
 		k.wake(i, result, true)
@@ -104,7 +104,7 @@ func (k *Kernel) armTimer() {
 	if k.timers.n > 0 {
 		at = k.threads[k.timers.heap[0]].deadline
 	}
-	if k.cur != none && k.runq.head != none {
+	if k.cur != none && k.anyReady() {
 		at = min(at, k.sliceEnd)
 	}
 	k.setTimer(at)

@@ -77,7 +77,7 @@ func (k *Kernel) interrupt() {
 			k.stats.Timers++
 			k.setTimer(^uint64(0))
 			k.expire()
-			if k.cur != none && k.runq.head != none && k.now() >= k.sliceEnd {
+			if k.cur != none && k.anyReady() && k.now() >= k.sliceEnd {
 				k.resched = true
 			}
 		case k.consoleIRQ():

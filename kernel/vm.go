@@ -81,8 +81,6 @@ const (
 	madvDontNeed = 4
 )
 
-const EACCES errno = -13
-
 func valid(e uint32) bool { return e&3 != 0 }
 
 // marker is what an anonymous mapping with these rights looks like untouched.
@@ -171,14 +169,14 @@ func (k *Kernel) replace(lo, hi, m uint32) bool {
 	for va := lo; va < hi; {
 		l1 := k.l1Entry(va)
 		if va&(mega-1) == 0 && hi-va >= mega {
-			if e := *l1; e&3 == l1Table {
+			e := *l1
+			*l1 = m
+			if e&3 == l1Table {
 				for i := uint32(0); i < mega; i += pageSize {
 					k.dropFrame(*k.word(l2Slot(e, va+i)))
 				}
-				*l1 = m
 				k.freeTable(e &^ (tableSize - 1))
 			}
-			*l1 = m
 			va += mega
 			continue
 		}
@@ -265,8 +263,11 @@ func (k *Kernel) pickAddress(hint, size uint32) (uint32, bool) {
 // mmap implements anonymous private mappings and the mapping of devices.
 // Nothing but the image's text is ever executable.
 func (k *Kernel) mmap(addr, length, prot, flags, fd, page uint32) uint32 {
-	if length == 0 || length > userEnd {
+	if length == 0 {
 		return result(EINVAL)
+	}
+	if length > userEnd {
+		return result(ENOMEM)
 	}
 	size := (length + pageMask) &^ pageMask
 	if prot&protExec != 0 {
