@@ -34,12 +34,11 @@ func (a Alert) Name() string {
 	if n, ok := alertNames[a.Number]; ok {
 		return n
 	}
-	return strings.ReplaceAll(s, " ", "_")
+	return strings.ToLower(strings.ReplaceAll(s, " ", "_"))
 }
 
 // alertNames holds the names that don't follow from crypto/tls's texts.
 var alertNames = map[uint8]string{
-	20:  "bad_record_mac",
 	43:  "unsupported_certificate",
 	44:  "certificate_revoked",
 	45:  "certificate_expired",

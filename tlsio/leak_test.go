@@ -23,13 +23,14 @@ func leaks(t testing.TB) {
 }
 
 // ourGoroutines returns the stacks of goroutines that this package started, but
-// for those running tests.
+// for those that its tests did.
 func ourGoroutines() []string {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
 	var ours []string
 	for g := range strings.SplitSeq(string(buf), "\n\n") {
-		if strings.Contains(g, "created by ingot.dev/tlsio.") && !strings.Contains(g, "testing.tRunner") {
+		_, creator, ok := strings.Cut(g, "created by ingot.dev/tlsio.")
+		if ok && !strings.Contains(creator, "_test.go:") {
 			ours = append(ours, g)
 		}
 	}

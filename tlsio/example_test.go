@@ -1,0 +1,97 @@
+package tlsio_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+
+	"ingot.dev/tlsio"
+)
+
+// A listener whose connections are taken over with callbacks, and a client.
+func ExampleTCP() {
+	ctx, stop := context.WithCancel(context.Background())
+	app := tlsio.NewApp(tlsio.HostNetwork{})
+	app.Post(func() {
+		ln, err := tlsio.NewListener(app, tlsio.ListenerOptions{
+			Address: "127.0.0.1",
+			OnReadable: func(l *tlsio.Listener, _ int) {
+				conn, _ := l.Read()
+				tlsio.NewTCP(app, tlsio.TCPOptions{
+					From: conn,
+					OnReadable: func(t *tlsio.TCP, _ int) {
+						p, _ := t.ReadAvailable()
+						t.Write(p)
+					},
+					OnError: func(t *tlsio.TCP, _ error) { t.Close(); l.Close() },
+				})
+			},
+		})
+		if err != nil {
+			panic(err)
+		}
+		port, _ := ln.Port()
+		tlsio.NewTCP(app, tlsio.TCPOptions{
+			Address: "127.0.0.1",
+			Port:    port,
+			OnWritable: func(t *tlsio.TCP, _ int) { // connected, or bytes were sent
+				if t.Target() == nil {
+					t.SetTarget("greeted")
+					t.Write([]byte("hi!"))
+				}
+			},
+			OnReadable: func(t *tlsio.TCP, n int) {
+				p, _ := t.Read(n)
+				fmt.Printf("%s\n", p)
+				t.Close()
+				stop()
+			},
+		})
+	})
+	app.Run(ctx)
+	// Output: hi!
+}
+
+// Option errors come all at once, each with its fix.
+func ExampleNewTLS() {
+	app := tlsio.NewApp(tlsio.HostNetwork{})
+	_, err := tlsio.NewTLS(app, tlsio.TLSClientOptions{
+		Address: "192.0.2.1",
+		TLS:     tlsio.TLSOptions{MinimumVersion: "SSLv3"},
+	})
+	fmt.Println(err)
+	// Output:
+	// tlsio: NewTLS: options: option Port = 0: required: 1 to 65535
+	// option TLS.MinimumVersion = SSLv3: use "TLSv1.3", "TLSv1.2" or "TLSv1.1"
+	// option TLS.Host: required: the server's name, for SNI and to compare with its certificate
+}
+
+// A plain Go program takes a Listener in its blocking form.
+func ExampleListener_NetListener() {
+	app := tlsio.NewApp(tlsio.HostNetwork{})
+	l, err := tlsio.NewListener(app, tlsio.ListenerOptions{Address: "127.0.0.1"})
+	if err != nil {
+		panic(err)
+	}
+	ln, err := l.NetListener()
+	if err != nil {
+		panic(err)
+	}
+	defer ln.Close()
+	go func() {
+		c, err := ln.Accept()
+		if err == nil {
+			io.WriteString(c, "welcome")
+			c.Close()
+		}
+	}()
+	c, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	p, _ := io.ReadAll(c)
+	fmt.Println(string(p))
+	// Output: welcome
+}
