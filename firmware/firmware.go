@@ -66,6 +66,7 @@ type System struct {
 	Log   *slog.Logger
 
 	stack *netstack.Stack // nil when hosted
+	guard context.CancelFunc
 }
 
 // Main starts the system and serves until the program is interrupted, which on a
@@ -154,6 +155,9 @@ func Start(ctx context.Context, c Config) (*System, error) {
 	if err := s.openStack(ctx, set); err != nil {
 		return nil, err
 	}
+	if err := s.startWatchdog(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 
@@ -207,8 +211,12 @@ func (s *System) openStack(ctx context.Context, set settings) error {
 	return nil
 }
 
-// Close gives the board's devices back.
+// Close gives the board's devices back. The watchdog can't be stopped: a board
+// whose program ends here is reset by it.
 func (s *System) Close() error {
+	if s.guard != nil {
+		s.guard()
+	}
 	if s.stack != nil {
 		return s.stack.Close()
 	}

@@ -6,9 +6,13 @@
 package devices
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
+	"time"
+
+	"ingot.dev/board/driver/wdog"
 )
 
 // ErrHosted says that the program runs on an operating system, which owns the
@@ -21,4 +25,14 @@ type EthernetOptions struct {
 	// loader, the emulator or the board's fuses have set.
 	HardwareAddr net.HardwareAddr
 	Log          *slog.Logger // nil for slog.Default()
+}
+
+// A Watchdog resets the board unless it is serviced in time. See package wdog.
+type Watchdog interface {
+	// Start starts it, for good; timeout is 1 s to 128 s.
+	Start(timeout time.Duration) error
+	// Guard services it for as long as a health check passes, until ctx ends.
+	Guard(ctx context.Context, o wdog.GuardOptions) error
+	// ResetCause is why the board started.
+	ResetCause() wdog.Cause
 }

@@ -6,3 +6,6 @@ import "ingot.dev/board/nic"
 
 // Ethernet opens the board's Ethernet port.
 func Ethernet(EthernetOptions) (nic.Device, error) { return nil, ErrHosted }
+
+// OpenWatchdog opens the board's watchdog.
+func OpenWatchdog() (Watchdog, error) { return nil, ErrHosted }
