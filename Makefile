@@ -56,6 +56,10 @@ fuzz: ## every fuzzer for FUZZTIME (1m) each
 fuzz-short:
 	tools/fuzz.sh 3s
 
+.PHONY: bench
+bench: certs qemu $(INGOT) ## measure the firmware in QEMU: one table, and build/bench.json
+	$(INGOT) bench --board $(BOARD) --json build/bench.json
+
 .PHONY: qemu
 qemu:
 	@tools/install-qemu.sh

@@ -55,6 +55,7 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		return usageError(cmd, err)
 	})
 	root.AddCommand(
+		newBenchCommand(),
 		newBuildCommand(),
 		newCertsCommand(),
 		newExecCommand(),

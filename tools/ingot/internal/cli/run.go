@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"path/filepath"
 	"time"
 
@@ -40,10 +41,7 @@ prints commands to try it with, and shows the console until Ctrl-C.`,
 				return err
 			}
 			opt.Image = flags.options(packages, filepath.Join("build", name))
-			opt.MakeCerts = func(dir string) error {
-				init := certsInit{names: defaultNames, ips: defaultIPs, days: int(pki.DefaultValidity / (24 * time.Hour)), algorithm: string(pki.ECDSAP256)}
-				return init.run(dir, cmd.ErrOrStderr())
-			}
+			opt.MakeCerts = func(dir string) error { return initDefaultCerts(dir, cmd.ErrOrStderr()) }
 			opt.Console = cmd.OutOrStdout()
 			opt.Progress = cmd.ErrOrStderr()
 			return devrun.Run(cmd.Context(), opt)
@@ -56,4 +54,10 @@ prints commands to try it with, and shows the console until Ctrl-C.`,
 	f.StringArrayVar(&opt.Env, "env", nil, "`KEY=VALUE` for the firmware's environment; may be repeated")
 	f.DurationVar(&opt.Limit, "limit", time.Minute, "`time` from power-on to the first TLS handshake")
 	return cmd
+}
+
+// initDefaultCerts is 'ingot certs init DIR'.
+func initDefaultCerts(dir string, progress io.Writer) error {
+	init := certsInit{names: defaultNames, ips: defaultIPs, days: int(pki.DefaultValidity / (24 * time.Hour)), algorithm: string(pki.ECDSAP256)}
+	return init.run(dir, progress)
 }

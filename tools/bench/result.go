@@ -1,0 +1,168 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"text/tabwriter"
+)
+
+// Units that Compare knows: instructions of the guest's processor, which can be
+// compared between runs.
+const (
+	unitInstructions        = "instructions"
+	unitInstructionsPerByte = "instructions/byte"
+)
+
+// A Metric is one number of the table.
+type Metric struct {
+	ID    string  `json:"id"`
+	Title string  `json:"title"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+
+	// Reference is what a TamaGo firmware with the same stack took in a run of
+	// its own, on another machine; zero for not measured.
+	Reference float64 `json:"reference,omitempty"`
+	Note      string  `json:"note,omitempty"`
+
+	group string
+}
+
+// Result is what a run measured.
+type Result struct {
+	Board   string   `json:"board"`
+	Go      string   `json:"go"`
+	QEMU    string   `json:"qemu"`
+	Quick   bool     `json:"quick,omitempty"`
+	Metrics []Metric `json:"metrics"`
+
+	group string
+}
+
+// section starts a group of the table.
+func (r *Result) section(title string) { r.group = title }
+
+func (r *Result) add(id, title string, value float64, unit, note string) {
+	r.Metrics = append(r.Metrics, Metric{
+		ID: id, Title: title, Value: value, Unit: unit, Note: note,
+		Reference: reference[id], group: r.group,
+	})
+}
+
+// Metric returns the metric of that id.
+func (r *Result) Metric(id string) (Metric, bool) {
+	for _, m := range r.Metrics {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return Metric{}, false
+}
+
+// reference holds TamaGo's figures.
+var reference = map[string]float64{
+	"boot.console":           200,
+	"boot.handshake":         444,
+	"image.size":             7.15,
+	"memory.connection":      19,
+	"memory.held":            500,
+	"handshake.default":      25,
+	"plain.in":               5.2,
+	"plain.out":              2.0,
+	"tls.in":                 3.6,
+	"tls.out":                1.8,
+	"echo.tls.p50":           1.6,
+	"count.plain.in":         30.3,
+	"count.plain.out":        54.2,
+	"count.tls.in":           95.8,
+	"count.tls.out":          121.6,
+	"count.echo.plain":       125_600,
+	"count.handshake":        14_490_000,
+	"count.handshake.x25519": 12_250_000,
+}
+
+// WriteTable prints the result for people.
+func (r *Result) WriteTable(w io.Writer) error {
+	fmt.Fprintf(w, "%s, %s, %s\n", r.Board, r.Go, r.QEMU)
+	var table bytes.Buffer
+	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "\tmeasured\t\tTamaGo*\t\n")
+	group := ""
+	for _, m := range r.Metrics {
+		if m.group != group {
+			group = m.group
+			fmt.Fprintf(t, "%s\t\t\t\t\n", group)
+		}
+		ref := ""
+		if m.Reference != 0 {
+			ref = number(m.Reference)
+		} else if zeroReference[m.ID] {
+			ref = "0"
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\n", m.Title, number(m.Value), m.Unit, ref, m.Note)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(table.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(w, "* another firmware with the same stack, from a run on another machine: a scale, not a comparison.")
+	return err
+}
+
+// zeroReference lists the metrics whose reference is zero.
+var zeroReference = map[string]bool{"idle.cpu": true}
+
+// number writes three significant digits, and all digits before the point, in
+// groups.
+func number(v float64) string {
+	digits := 0
+	switch {
+	case v == 0:
+	case math.Abs(v) < 0.1:
+		digits = 3
+	case math.Abs(v) < 10:
+		digits = 2
+	case math.Abs(v) < 100:
+		digits = 1
+	}
+	s := fmt.Sprintf("%.*f", digits, v)
+	whole, fraction, _ := strings.Cut(s, ".")
+	for i := len(whole) - 3; i > 0 && whole[i-1] != '-'; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if fraction == "" {
+		return whole
+	}
+	return whole + "." + fraction
+}
+
+// WriteFile writes the result as JSON.
+func (r *Result) WriteFile(file string) error {
+	b, err := json.MarshalIndent(r, "", "\t")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(b, '\n'), 0o666)
+}
+
+// ReadFile reads what WriteFile wrote.
+func ReadFile(file string) (*Result, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	r := new(Result)
+	if err := json.Unmarshal(b, r); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return r, nil
+}
