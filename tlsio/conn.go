@@ -42,6 +42,7 @@ func newConn(raw net.Conn, prefix []byte, config *tls.Config, server bool, limit
 // handshake runs the handshake until it is done, fails, ctx ends or the limit has
 // passed. The transport is closed when it fails.
 func (c *Conn) handshake(ctx context.Context, op string, limit time.Duration) error {
+	addr := c.wire.raw.RemoteAddr() // some networks forget it with the connection
 	c.wire.raw.SetDeadline(time.Now().Add(limit))
 	err := c.tls.HandshakeContext(ctx)
 	if err == nil {
@@ -49,7 +50,6 @@ func (c *Conn) handshake(ctx context.Context, op string, limit time.Duration) er
 		c.wire.established = true
 		return nil
 	}
-	addr := c.wire.raw.RemoteAddr()
 	c.wire.raw.Close()
 	if ctx.Err() == nil && isTimeout(err) {
 		err = &timeoutError{err}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"ingot.dev/tlsio"
 )
@@ -94,4 +95,82 @@ func ExampleListener_NetListener() {
 	p, _ := io.ReadAll(c)
 	fmt.Println(string(p))
 	// Output: welcome
+}
+
+// A TLS listener and a TLS client, both with callbacks.
+func ExampleTLSListener() {
+	cert, key := tlsio.SelfSigned("sensor.test", time.Now().Add(-time.Hour))
+	ctx, stop := context.WithCancel(context.Background())
+	app := tlsio.NewApp(tlsio.HostNetwork{})
+	app.Post(func() {
+		ln, err := tlsio.NewTLSListener(app, tlsio.TLSListenerOptions{
+			Address: "127.0.0.1",
+			TLS:     tlsio.TLSOptions{ServerCertificate: [][]byte{cert}, ServerKey: [][]byte{key}},
+			OnReadable: func(l *tlsio.TLSListener, _ int) {
+				conn, _ := l.Read() // secured already
+				tlsio.NewTLS(app, tlsio.TLSClientOptions{
+					From:       conn,
+					OnWritable: func(t *tlsio.TLS, _ int) { t.Write([]byte("21 degrees")); t.Close() },
+				})
+				l.Close()
+			},
+		})
+		if err != nil {
+			panic(err)
+		}
+		port, _ := ln.Port()
+		tlsio.NewTLS(app, tlsio.TLSClientOptions{
+			Address: "127.0.0.1",
+			Port:    port,
+			TLS:     tlsio.TLSOptions{Host: "sensor.test", CA: [][]byte{cert}},
+			OnReadable: func(t *tlsio.TLS, n int) {
+				p, _ := t.Read(n)
+				fmt.Printf("%s\n", p)
+			},
+			OnError: func(t *tlsio.TLS, err error) { t.Close(); stop() }, // the server has closed
+		})
+	})
+	app.Run(ctx)
+	// Output: 21 degrees
+}
+
+// Blocking Go over TLS.
+func ExampleListen() {
+	ctx := context.Background()
+	cert, key := tlsio.SelfSigned("sensor.test", time.Now().Add(-time.Hour))
+	ln, err := tlsio.Listen(ctx, tlsio.HostNetwork{}, "127.0.0.1:0", tlsio.TLSOptions{
+		ServerCertificate: [][]byte{cert}, ServerKey: [][]byte{key},
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			c, err := ln.Accept() // its handshake is done
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				io.Copy(c, c)
+			}()
+		}
+	}()
+	c, err := tlsio.Dial(ctx, tlsio.HostNetwork{}, ln.Addr().String(), tlsio.TLSOptions{Host: "sensor.test", CA: [][]byte{cert}})
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "echo")
+	p := make([]byte, 4)
+	io.ReadFull(c, p)
+	fmt.Printf("%s\n", p)
+
+	_, err = tlsio.Dial(ctx, tlsio.HostNetwork{}, ln.Addr().String(), tlsio.TLSOptions{Host: "other.test", CA: [][]byte{cert}})
+	hint := err.(*tlsio.Error).Hint
+	fmt.Println(hint)
+	// Output:
+	// echo
+	// certificate is for [sensor.test] []; set Host to one of them or reissue it
 }

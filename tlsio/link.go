@@ -248,9 +248,13 @@ func (l *link) readLoop() {
 }
 
 func (l *link) readError(err error) error {
-	e := &Error{Op: "Read", Addr: l.conn.RemoteAddr().String(), Stage: StageRead, Err: err}
+	addr := l.conn.RemoteAddr() // some networks forget it with the connection
 	if err != io.EOF {
-		return newError(e.Op, l.conn.RemoteAddr(), e.Stage, nil, l.secured != nil && l.secured.server, err)
+		return newError("Read", addr, StageRead, nil, l.secured != nil && l.secured.server, err)
+	}
+	e := &Error{Op: "Read", Stage: StageRead, Err: err}
+	if addr != nil {
+		e.Addr = addr.String()
 	}
 	switch {
 	case l.secured == nil:

@@ -265,8 +265,9 @@ func stream(t *testing.T, secured bool, script []byte, size int) {
 // FuzzOptions: whatever the options, the constructor refuses them with complete
 // option errors, or accepts them and closes again.
 func FuzzOptions(f *testing.F) {
-	w := pki(f)
-	f.Add("server.test", "TLSv1.2", "TLSv1.3", "h2", 512, w.caDER, w.client.cert, w.client.key)
+	// The seeds must be the same in each of the fuzzer's processes.
+	cert, key := SelfSigned("server.test", time.Unix(1700000000, 0))
+	f.Add("server.test", "TLSv1.2", "TLSv1.3", "h2", 512, cert, cert, key)
 	f.Add("", "SSL", "", "", -1, []byte("-----BEGIN"), []byte{0x30}, []byte{})
 	f.Fuzz(func(t *testing.T, host, lo, hi, alpn string, mfl int, ca, cert, key []byte) {
 		o := TLSOptions{Host: host, MinimumVersion: lo, MaximumVersion: hi, ApplicationLayerProtocol: []string{alpn},
