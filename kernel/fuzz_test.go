@@ -1,3 +1,5 @@
+//go:build !arm
+
 package kernel
 
 import (
@@ -60,6 +62,18 @@ func (p *program) arg() uint32 {
 	return p.word()
 }
 
+// descriptor is an open one, of a kind if there is any.
+func (p *program) descriptor(kind uint8) uint32 {
+	at := uint32(p.byte())
+	for i := range uint32(MaxFiles) {
+		fd := (at + i) % MaxFiles
+		if f := &p.k.files[fd]; f.kind != fileFree && (kind == 0 || f.kind == kind) {
+			return fd
+		}
+	}
+	return at
+}
+
 // Every system call there is, the most intricate ones more than once.
 var fuzzCalls = [...]uint32{
 	sysRead, sysWrite, sysOpen, sysClose, sysKill, sysBrk, sysIoctl, sysFcntl, sysMunmap, sysClone, sysUname,
@@ -108,6 +122,10 @@ func (p *program) step() {
 			t.R[i] = p.arg()
 		}
 		p.trapCall(t, nr)
+	case op < 153: // a device's registers or DMA memory
+		t.R[0], t.R[1], t.R[2], t.R[3] = p.arg(), uint32(p.byte()&7)<<pageShift, uint32(p.byte()&3), mapShared|uint32(p.byte()&mapFixed)
+		t.R[4], t.R[5] = p.descriptor(fileDevice), uint32(p.byte()&1)
+		p.trapCall(t, sysMmap2)
 	case op < 160: // mmap that works
 		t.R = [15]uint32{0, uint32(p.byte()) << pageShift, uint32(p.byte() & 3), mapPrivate | mapAnonymous, ^uint32(0), 0, 0, 0, 0, 0, 0, 0, 0, t.R[13], t.R[14]}
 		if p.byte()&1 != 0 {
@@ -115,6 +133,25 @@ func (p *program) step() {
 			t.R[3] |= mapFixed
 		}
 		p.trapCall(t, sysMmap2)
+	case op < 163: // something that can be waited for
+		t.R[0], t.R[1] = 0, p.arg()&oNonblock
+		nr := [...]uint32{sysPipe2, sysEventfd2, sysEpollCreate1}[int(p.byte())%3]
+		if nr == sysPipe2 {
+			t.R[0] = testData + 0x80
+		}
+		p.trapCall(t, nr)
+	case op < 166: // and a wait for it
+		*k.word(testData + 0x90) = 1<<31&p.word() | uint32(p.byte()&0x1f)
+		*k.word(testData + 0x98) = p.word()
+		t.R[0], t.R[1], t.R[2], t.R[3] = p.descriptor(filePoll), uint32(p.byte()&3), p.descriptor(0), testData+0x90
+		p.trapCall(t, sysEpollCtl)
+	case op < 168:
+		t.R[0], t.R[1], t.R[2], t.R[3] = p.descriptor(filePoll), testData+0xa0, uint32(p.byte()&3), uint32(int8(p.byte()))
+		p.trapCall(t, sysEpollWait)
+	case op < 169: // a read or write that works
+		t.R[0], t.R[1], t.R[2] = p.descriptor(0), testData+0x800, uint32(p.byte())<<(p.byte()&7)&0x7ff
+		*k.word(testData + 0x800), *k.word(testData + 0x804) = p.word(), p.word()&p.word()
+		p.trapCall(t, [...]uint32{sysRead, sysWrite}[p.byte()&1])
 	case op < 170: // open of something that is there
 		path := fuzzPaths[int(p.byte())%len(fuzzPaths)]
 		at := uint32(testData)
@@ -163,6 +200,14 @@ func (p *program) step() {
 		if s := k.status&0xf | k.status>>6&0x10; s != faultTranslation && s != faultTransPage {
 			k.trap(trapData)
 		}
+	case op < 250 && p.byte()&3 == 0: // the end of a handler, or what looks like one
+		t.R[13] -= 0x1000
+		for va := t.R[13]; va < stackEnd && va < t.R[13]+sigframeSize; va += 4 {
+			if pa, ok := k.translate(va, true); ok && p.byte()&3 == 0 {
+				*k.word(pa) = p.arg()
+			}
+		}
+		p.trapCall(t, sysRtSigreturn)
 	default: // the program writes into its own registers
 		t.R[13] = p.arg()
 		k.fp.D[0] = p.word()

@@ -27,6 +27,8 @@ const (
 	vectorPage  = 0xFFFF0000
 )
 
+const _ = uint(gPage - kernelAddr - unsafe.Sizeof(Kernel{})) // it fits, with a hole behind
+
 // Where these are in RAM, from its start.
 const (
 	offVectors    = 0x0000

@@ -81,7 +81,7 @@ func (k *Kernel) readRandom(buf, n uint32) bool {
 		buf += c
 		n -= c
 	}
-	for i := range out {
+	for i := 0; i < len(out); i++ { // with range it would be a call into the runtime
 		out[i] = 0
 	}
 	return true

@@ -150,20 +150,17 @@ func (b *textBuffer) wide(name string, v uint64, end string) {
 }
 
 func (b *textBuffer) decimal(v uint64) {
-	started := false
-	for _, p := range powersOf10 {
-		d := byte('0')
-		for ; v >= p; v -= p { // no division: on arm it is a call
-			d++
-		}
-		if d != '0' || started || p == 1 {
-			b.byte(d)
-			started = true
-		}
+	var digits [20]byte
+	i := len(digits) - 1
+	for ; v >= 10 && i > 0; i-- {
+		digits[i] = byte('0' + v%10)
+		v /= 10
+	}
+	digits[i] = byte('0' + v)
+	for ; i < len(digits); i++ {
+		b.byte(digits[i])
 	}
 }
-
-var powersOf10 = [...]uint64{1e19, 1e18, 1e17, 1e16, 1e15, 1e14, 1e13, 1e12, 1e11, 1e10, 1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 100, 10, 1}
 
 // Comparing strings with == is a call into the runtime, so paths are compared
 // here.
