@@ -3,7 +3,6 @@ package netstack
 import (
 	"context"
 	"net"
-	"net/netip"
 
 	"ingot.dev/net/sntp"
 )
@@ -48,7 +47,7 @@ func (s *Stack) timeServers() []string {
 	}
 	var list []string
 	for _, a := range s.Lease().NTP {
-		list = append(list, netip.Addr.String(a))
+		list = append(list, a.String())
 	}
 	return list
 }

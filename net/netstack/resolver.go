@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ingot.dev/net/dns"
 )
 
 const (
@@ -33,8 +35,6 @@ func (s *Stack) NameServers() []netip.Addr {
 }
 
 // lookup returns the addresses of a name, in the order in which to try them.
-// The protocol is package net's own resolver (cgo-free), with its queries sent
-// through this stack to the stack's servers.
 func (s *Stack) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
 		// RFC 6761 §6.3: never asked of a server.
@@ -56,8 +56,8 @@ func (s *Stack) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 			return s.order(addrs), nil
 		}
 		last = err
-		var dns *net.DNSError
-		if errors.As(err, &dns) && dns.IsNotFound || ctx.Err() != nil {
+		var e *net.DNSError
+		if errors.As(err, &e) && e.IsNotFound || ctx.Err() != nil {
 			break
 		}
 	}
@@ -71,17 +71,10 @@ func (s *Stack) ask(ctx context.Context, server netip.Addr, host string, others 
 		ctx, cancel = context.WithTimeout(ctx, serverTime)
 		defer cancel()
 	}
-	to := netip.AddrPortFrom(server, 53)
-	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, proto, _ string) (net.Conn, error) {
-		return network{s: s}.dial(ctx, proto[:3], proto, to)
+	resolver := dns.Server{Addr: netip.AddrPortFrom(server, 53), Dial: func(ctx context.Context, proto string, to netip.AddrPort) (net.Conn, error) {
+		return network{s: s}.dial(ctx, proto, proto, to)
 	}}
-	addrs, err := r.LookupNetIP(ctx, "ip", host)
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		// The resolver names the server of a file that doesn't count here.
-		dns.Server = to.String()
-	}
-	return addrs, err
+	return resolver.Lookup(ctx, host)
 }
 
 // order puts the addresses that are likely to be reached first: IPv6 only when

@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"time"
-
-	"github.com/beevik/ntp"
 )
 
 // Config says whom to ask and what to set. Servers, Dial and Set are needed.
@@ -117,32 +115,29 @@ func Sync(ctx context.Context, c Config) (Status, error) {
 }
 
 // ask asks one server and sets the clock if the answer is believed.
-func (c *Config) ask(ctx context.Context, server string) (Status, error) {
+func (c *Config) ask(ctx context.Context, name string) (Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	r, err := ntp.QueryWithOptions(server, ntp.QueryOptions{
-		Timeout:       timeout,
-		GetSystemTime: c.Now,
-		Dialer: func(_, remote string) (net.Conn, error) {
-			conn, err := c.Dial(ctx, "udp", remote)
-			if err != nil {
-				return nil, err
-			}
-			return &bounded{conn, context.AfterFunc(ctx, func() { conn.Close() })}, nil
-		},
-	})
+	server := name
+	if _, _, err := net.SplitHostPort(server); err != nil {
+		server = net.JoinHostPort(server, "123")
+	}
+	conn, err := c.Dial(ctx, "udp", server)
 	if err != nil {
 		return Status{}, err
 	}
-	if err := r.Validate(); err != nil {
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	offset, stratum, err := query(conn, c.Now, c.Floor)
+	if err != nil {
 		return Status{}, err
 	}
-	s := Status{Server: server, Stratum: int(r.Stratum), Offset: r.ClockOffset}
-	now := c.Now().Add(r.ClockOffset)
+	s := Status{Server: name, Stratum: stratum, Offset: offset}
+	now := c.Now().Add(offset)
 	if now.Before(c.Floor) {
 		return Status{}, fmt.Errorf("%w: %s, built %s", ErrBelowFloor, now.UTC().Format(time.RFC3339), c.Floor.UTC().Format(time.RFC3339))
 	}
-	if r.ClockOffset.Abs() > tolerance {
+	if offset.Abs() > tolerance {
 		if err := c.Set(now); err != nil {
 			return Status{}, fmt.Errorf("setting the clock: %w", err)
 		}
@@ -150,15 +145,4 @@ func (c *Config) ask(ctx context.Context, server string) (Status, error) {
 	}
 	s.At = now
 	return s, nil
-}
-
-// bounded is a connection that ends with a context.
-type bounded struct {
-	net.Conn
-	stop func() bool
-}
-
-func (b *bounded) Close() error {
-	b.stop()
-	return b.Conn.Close()
 }

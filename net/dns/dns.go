@@ -1,0 +1,249 @@
+package dns
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// A Server is a name server and the way to it.
+type Server struct {
+	Addr netip.AddrPort
+	// Dial opens a connection; network is "udp" or "tcp".
+	Dial func(ctx context.Context, network string, addr netip.AddrPort) (net.Conn, error)
+}
+
+const (
+	attempts    = 3               // over UDP, where datagrams get lost
+	attemptTime = 2 * time.Second // before the next one
+	maxUDP      = 512             // RFC 1035 §2.3.4; more comes over TCP
+	maxTCP      = 16 << 10
+	maxAliases  = 8
+)
+
+// Errors, as the Unwrap of the *net.DNSError that Lookup returns.
+var (
+	ErrNoAnswer  = errors.New("no answer")
+	ErrBadAnswer = errors.New("answer makes no sense")
+	ErrRefused   = errors.New("server can't or won't answer")
+	ErrNoName    = errors.New("no such name")
+	ErrBadName   = errors.New("not a domain name")
+)
+
+// Lookup returns the IPv4 and IPv6 addresses of a name. Errors are *net.DNSError;
+// IsNotFound is set when the server says that there are none.
+func (s Server) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	name, err := dnsmessage.NewName(strings.TrimSuffix(host, ".") + ".")
+	if err != nil || !isDomainName(host) {
+		return nil, s.fail(host, ErrBadName)
+	}
+	type result struct {
+		addrs []netip.Addr
+		err   error
+	}
+	results := make(chan result, 2)
+	for _, typ := range []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA} {
+		go func() {
+			addrs, err := s.ask(ctx, dnsmessage.Question{Name: name, Type: typ, Class: dnsmessage.ClassINET})
+			results <- result{addrs, err}
+		}()
+	}
+	a, b := <-results, <-results
+	addrs := append(a.addrs, b.addrs...)
+	if len(addrs) > 0 {
+		return addrs, nil
+	}
+	if err := errors.Join(a.err, b.err); err != nil {
+		if a.err != nil {
+			err = a.err
+		}
+		return nil, s.fail(host, err)
+	}
+	return nil, s.fail(host, ErrNoName)
+}
+
+func (s Server) fail(host string, err error) error {
+	var n net.Error
+	notFound := errors.Is(err, ErrNoName) || errors.Is(err, ErrBadName)
+	return &net.DNSError{
+		Err: err.Error(), UnwrapErr: err, Name: host, Server: s.Addr.String(),
+		IsNotFound:  notFound,
+		IsTimeout:   errors.Is(err, ErrNoAnswer) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &n) && n.Timeout(),
+		IsTemporary: !notFound,
+	}
+}
+
+// isDomainName refuses what no server can have: RFC 1035 §2.3.4 for the sizes;
+// underscores are in use.
+func isDomainName(s string) bool {
+	s = strings.TrimSuffix(s, ".")
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || strings.ContainsFunc(label, func(r rune) bool {
+			return r <= ' ' || r > '~' || strings.ContainsRune(`"\()<>@,;:[]/`, r)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// ask gets the answer to one question. No error and no addresses mean that the
+// name exists without any of this type.
+func (s Server) ask(ctx context.Context, q dnsmessage.Question) ([]netip.Addr, error) {
+	var last error
+	for range attempts {
+		addrs, truncated, err := s.exchange(ctx, "udp", q)
+		if truncated {
+			addrs, _, err = s.exchange(ctx, "tcp", q)
+		}
+		if err == nil || errors.Is(err, ErrNoName) || errors.Is(err, ErrRefused) {
+			return addrs, err
+		}
+		last = err
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, last
+}
+
+func (s Server) exchange(ctx context.Context, network string, q dnsmessage.Question) (addrs []netip.Addr, truncated bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	conn, err := s.Dial(ctx, network, s.Addr)
+	if err != nil {
+		return nil, false, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	var id [2]byte
+	rand.Read(id[:])
+	query := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: binary.BigEndian.Uint16(id[:]), RecursionDesired: true},
+		Questions: []dnsmessage.Question{q},
+	}
+	transfer := overUDP
+	if network == "tcp" {
+		transfer = overTCP
+	}
+	packed, err := query.AppendPack(make([]byte, 2, maxUDP)) // 2 for the length over TCP
+	if err != nil {
+		return nil, false, err
+	}
+	addrs, truncated, err = transfer(conn, packed, func(b []byte) ([]netip.Addr, bool, error) {
+		return parse(b, query.ID, q)
+	})
+	if err != nil && ctx.Err() != nil {
+		err = ErrNoAnswer
+	}
+	return addrs, truncated && network == "udp", err
+}
+
+type parser func([]byte) ([]netip.Addr, bool, error)
+
+// overUDP passes over datagrams that are not the answer: anybody can send those.
+func overUDP(conn net.Conn, query []byte, parse parser) ([]netip.Addr, bool, error) {
+	if _, err := conn.Write(query[2:]); err != nil {
+		return nil, false, err
+	}
+	var buf [maxUDP]byte
+	for {
+		n, err := conn.Read(buf[:])
+		if err != nil {
+			return nil, false, err
+		}
+		addrs, truncated, err := parse(buf[:n])
+		if !errors.Is(err, ErrBadAnswer) {
+			return addrs, truncated, err
+		}
+	}
+}
+
+func overTCP(conn net.Conn, query []byte, parse parser) ([]netip.Addr, bool, error) {
+	binary.BigEndian.PutUint16(query, uint16(len(query)-2))
+	if _, err := conn.Write(query); err != nil {
+		return nil, false, err
+	}
+	var size [2]byte
+	if _, err := io.ReadFull(conn, size[:]); err != nil {
+		return nil, false, err
+	}
+	n := int(binary.BigEndian.Uint16(size[:]))
+	if n > maxTCP {
+		return nil, false, fmt.Errorf("%w: %d bytes", ErrBadAnswer, n)
+	}
+	buf := make([]byte, n)
+	if _, err := io.ReadFull(conn, buf); err != nil {
+		return nil, false, err
+	}
+	return parse(buf)
+}
+
+// parse reads an answer to question q. Addresses count that the name has itself,
+// or a name that it is an alias of.
+func parse(b []byte, id uint16, q dnsmessage.Question) (addrs []netip.Addr, truncated bool, err error) {
+	var p dnsmessage.Parser
+	h, err := p.Start(b)
+	if err != nil || h.ID != id || !h.Response || h.OpCode != 0 {
+		return nil, false, ErrBadAnswer
+	}
+	asked, err := p.AllQuestions()
+	if err != nil || len(asked) != 1 || asked[0].Type != q.Type || asked[0].Class != q.Class ||
+		!equalName(asked[0].Name, q.Name) {
+		return nil, false, ErrBadAnswer
+	}
+	switch h.RCode {
+	case dnsmessage.RCodeSuccess:
+	case dnsmessage.RCodeNameError:
+		return nil, false, ErrNoName
+	default:
+		return nil, false, fmt.Errorf("%w: %v", ErrRefused, h.RCode)
+	}
+	if h.Truncated {
+		return nil, true, nil
+	}
+	names := []dnsmessage.Name{q.Name}
+	for {
+		r, err := p.AnswerHeader()
+		if err == dnsmessage.ErrSectionDone {
+			return addrs, false, nil
+		}
+		if err != nil {
+			return nil, false, ErrBadAnswer
+		}
+		ours := r.Class == dnsmessage.ClassINET && (equalName(r.Name, names[0]) || equalName(r.Name, names[len(names)-1]))
+		switch {
+		case ours && r.Type == dnsmessage.TypeCNAME && len(names) <= maxAliases:
+			alias, e := p.CNAMEResource()
+			err = e
+			names = append(names, alias.CNAME)
+		case ours && r.Type == dnsmessage.TypeA && q.Type == r.Type:
+			a, e := p.AResource()
+			err = e
+			addrs = append(addrs, netip.AddrFrom4(a.A))
+		case ours && r.Type == dnsmessage.TypeAAAA && q.Type == r.Type:
+			a, e := p.AAAAResource()
+			err = e
+			addrs = append(addrs, netip.AddrFrom16(a.AAAA))
+		default:
+			err = p.SkipAnswer()
+		}
+		if err != nil {
+			return nil, false, ErrBadAnswer
+		}
+	}
+}
+
+func equalName(a, b dnsmessage.Name) bool { return strings.EqualFold(a.String(), b.String()) }

@@ -1,0 +1,11 @@
+// Package dns asks a name server for the addresses of a name (RFC 1035, 3596), over
+// whatever network it is given a dial function for.
+//
+// It is a stub resolver: it asks for recursion and believes the server it was told
+// to use. Answers are matched by the question's random ID, its name and type, and
+// the connection's random port. Truncated answers are asked for again over TCP.
+//
+// Messages are golang.org/x/net/dns/dnsmessage's. Package net's own resolver would
+// do as well, but brings all of package net's sockets with it, 200 kB of an image
+// that has none.
+package dns
