@@ -141,6 +141,7 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	linked := output + ".new"
 	defer os.Remove(linked)
 	args := []string{"build", "-trimpath", "-tags", b.tags(), "-ldflags", b.ldflags(), "-overlay", overlay, "-o", linked}
+	args = append(args, gcflags()...)
 	args = append(args, opt.Flags...)
 	args = append(args, opt.Package...)
 	if isFiles(opt.Package) {
