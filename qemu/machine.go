@@ -47,6 +47,7 @@ type Machine struct {
 	stderr  *limitedBuffer
 	console *console
 	control net.Conn // our end of the control socket
+	input   io.WriteCloser
 
 	stopOnce sync.Once
 	stop     chan struct{} // closed by Stop: kill QEMU
@@ -184,6 +185,11 @@ func launch(ctx context.Context, cfg Config, board boards.Board, binary string, 
 	m.cmd.Stdout = outW
 	m.cmd.Stderr = m.stderr
 	m.cmd.ExtraFiles = []*os.File{theirs}
+	if m.input, err = m.cmd.StdinPipe(); err != nil {
+		ours.Close()
+		out.Close()
+		return nil, fmt.Errorf("qemu: %w", err)
+	}
 	m.cmd.WaitDelay = 5 * time.Second
 	isolate(m.cmd)
 
@@ -324,6 +330,15 @@ func (m *Machine) WaitConsole(ctx context.Context, re *regexp.Regexp) ([]string,
 		}
 	}
 	return nil, fmt.Errorf("qemu: waiting for %q on the console: %w; %s", re, err, m.console.tail())
+}
+
+// Type sends s to the machine's console, as somebody at a terminal would. The
+// guest has room for some 200 bytes that it has not read yet.
+func (m *Machine) Type(s string) error {
+	if _, err := io.WriteString(m.input, s); err != nil {
+		return fmt.Errorf("qemu: console: %w", err)
+	}
+	return nil
 }
 
 // Addr returns the host's address of a forwarded port of the guest.

@@ -35,11 +35,26 @@ var endings = []check{
 	{"echo", echo},
 	{"stack-overflow", func() error { overflow(1); return nil }},
 	{"sigkill", func() error { return syscall.Kill(1, syscall.SIGKILL) }},
+	{"too-many-threads", tooManyThreads},
 	{"loop", func() error {
 		fmt.Println("looping")
 		for {
 		}
 	}},
+}
+
+// tooManyThreads wants more threads than the kernel has.
+func tooManyThreads() error {
+	debug.SetMaxThreads(1000)
+	for range 200 {
+		go func() {
+			runtime.LockOSThread()
+			select {}
+		}()
+		runtime.Gosched()
+	}
+	time.Sleep(time.Second)
+	return errors.New("200 threads were there")
 }
 
 func overflow(n int) int { return overflow(n+1) + 1 }

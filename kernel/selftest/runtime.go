@@ -15,6 +15,7 @@ import (
 )
 
 var checks = []check{
+	{"preemption", preemption}, // first: a collection takes its time while loops run, the more spans there are
 	{"goroutines", goroutines},
 	{"channels", channels},
 	{"timers", timers},
@@ -24,7 +25,6 @@ var checks = []check{
 	{"nil-recovery", nilRecovery},
 	{"wild-recovery", wildRecovery},
 	{"stack-of-faults", faultsInGoroutines},
-	{"preemption", preemption},
 	{"threads", lockedThreads},
 	{"atomics", atomics},
 	{"floating-point", floatingPoint},
