@@ -66,7 +66,7 @@ type amounts struct {
 	countShakes int
 	countPlain  int64
 	countTLS    int64
-	countEchoes int
+	countEchoes int64
 }
 
 var (

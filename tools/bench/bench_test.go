@@ -250,9 +250,15 @@ func TestBrokenFirmware(t *testing.T) {
 	})
 	for name, f := range map[string]*target{"gone": gone, "liar": liar} {
 		for what, do := range map[string]func() error{
-			"send":    func() error { _, err := f.send(t.Context(), 100, false); return err },
-			"receive": func() error { _, err := f.receive(t.Context(), 100, false); return err },
-			"echo":    func() error { _, err := f.echo(t.Context(), 8, 1, false); return err },
+			"send": func() error {
+				return f.on(t.Context(), sinkService, false, func(c halfCloser) error { return sendAll(c, 100) })
+			},
+			"receive": func() error {
+				return f.on(t.Context(), sourceService, false, func(c halfCloser) error { return receiveAll(c, 100) })
+			},
+			"echo": func() error {
+				return f.on(t.Context(), echoService, false, func(c halfCloser) error { return echoAll(c, 1) })
+			},
 			"handshakes": func() error {
 				_, err := f.handshakes(t.Context(), nil, 4, 2)
 				return err

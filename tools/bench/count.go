@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"time"
 
@@ -52,80 +53,107 @@ func (r *run) countAll(ctx context.Context, t *target, c *control) error {
 	}
 
 	r.result.section("Busy instructions, everything included")
-	handshakes := func(ctx context.Context, hybrid bool) error {
-		config := t.tls
-		if !hybrid {
-			config = x25519Only(t.tls)
-		}
-		_, err := t.handshakes(ctx, config, r.amounts.countShakes, 1)
-		return err
-	}
 	for _, tt := range []struct {
 		id, title string
-		per       float64
-		unit      string
+		config    *tls.Config
 		note      string
-		do        func() error
 	}{
-		{"handshake", "full handshake, default groups", float64(r.amounts.countShakes), unitInstructions, sum(true),
-			func() error { return handshakes(ctx, true) }},
-		{"handshake.x25519", "full handshake, X25519", float64(r.amounts.countShakes), unitInstructions, sum(false),
-			func() error { return handshakes(ctx, false) }},
-		{"handshake.resumed", "resumed handshake and one echo", float64(r.amounts.countShakes), unitInstructions, "",
-			func() error { _, err := t.resumptions(ctx, r.amounts.countShakes-1); return err }},
-		{"plain.in", "plaintext in", float64(r.amounts.countPlain), unitInstructionsPerByte, "",
-			func() error { _, err := t.send(ctx, r.amounts.countPlain, false); return err }},
-		{"plain.out", "plaintext out", float64(r.amounts.countPlain), unitInstructionsPerByte, "",
-			func() error { _, err := t.receive(ctx, r.amounts.countPlain, false); return err }},
-		{"tls.in", "TLS in", float64(r.amounts.countTLS), unitInstructionsPerByte, "",
-			func() error { _, err := t.send(ctx, r.amounts.countTLS, true); return err }},
-		{"tls.out", "TLS out", float64(r.amounts.countTLS), unitInstructionsPerByte, "",
-			func() error { _, err := t.receive(ctx, r.amounts.countTLS, true); return err }},
-		{"echo.plain", "plaintext echo of 64 bytes", float64(r.amounts.countEchoes), unitInstructions, "",
-			func() error { _, err := t.echo(ctx, 64, r.amounts.countEchoes, false); return err }},
-		{"echo.tls", "TLS echo of 64 bytes", float64(r.amounts.countEchoes), unitInstructions, "",
-			func() error { _, err := t.echo(ctx, 64, r.amounts.countEchoes, true); return err }},
+		{"handshake", "full handshake, default groups", t.tls, sum(true)},
+		{"handshake.x25519", "full handshake, X25519", x25519Only(t.tls), sum(false)},
 	} {
-		busy, err := c.busyDuring(tt.do)
+		n := r.amounts.countShakes
+		busy, err := c.busyDuring(func() error {
+			_, err := t.handshakes(ctx, tt.config, n, 1)
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf("%s: %w", tt.title, err)
 		}
-		r.result.add("count."+tt.id, tt.title, float64(busy)/tt.per, tt.unit, tt.note)
+		r.result.add("count."+tt.id, tt.title, float64(busy)/float64(n), unitInstructions, tt.note)
+	}
+	n := r.amounts.countShakes
+	busy, err := c.busyDuring(func() error {
+		_, err := t.resumptions(ctx, n-1) // after a full one
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	full, _ := r.result.Metric("count.handshake")
+	r.result.add("count.handshake.resumed", "resumed handshake and one echo",
+		(float64(busy)-full.Value)/float64(n-1), unitInstructions, "")
+
+	for _, tt := range []struct {
+		id, title string
+		service   service
+		secure    bool
+		per       int64
+		unit      string
+		do        func(halfCloser, int64) error
+	}{
+		{"plain.in", "plaintext in", sinkService, false, r.amounts.countPlain, unitInstructionsPerByte, sendAll},
+		{"plain.out", "plaintext out", sourceService, false, r.amounts.countPlain, unitInstructionsPerByte, receiveAll},
+		{"tls.in", "TLS in", sinkService, true, r.amounts.countTLS, unitInstructionsPerByte, sendAll},
+		{"tls.out", "TLS out", sourceService, true, r.amounts.countTLS, unitInstructionsPerByte, receiveAll},
+		{"echo.plain", "plaintext echo of 64 bytes", echoService, false, r.amounts.countEchoes, unitInstructions, echoAll},
+		{"echo.tls", "TLS echo of 64 bytes", echoService, true, r.amounts.countEchoes, unitInstructions, echoAll},
+	} {
+		var least time.Duration
+		for round := range busyRounds {
+			if err := t.on(ctx, tt.service, tt.secure, func(conn halfCloser) error {
+				busy, err := c.busyOnce(func() error { return tt.do(conn, tt.per) })
+				if round == 0 || busy < least {
+					least = busy
+				}
+				return err
+			}); err != nil {
+				return err
+			}
+		}
+		r.result.add("count."+tt.id, tt.title, float64(least)/float64(tt.per), tt.unit, "")
 	}
 	return nil
 }
 
-// busyRounds is how often busyDuring repeats what it measures. The least counts:
-// garbage collections and timers only ever add.
+func sendAll(c halfCloser, n int64) error    { _, err := send(c, n); return err }
+func receiveAll(c halfCloser, n int64) error { _, err := receive(c, n); return err }
+func echoAll(c halfCloser, n int64) error    { _, err := echo(c, 64, int(n)); return err }
+
+// busyRounds is how often a count is repeated. The least counts: garbage
+// collections and timers only ever add.
 const busyRounds = 3
 
-// busyDuring returns how long the guest was busy while do ran, without what the
-// questions themselves cost it.
-func (c *control) busyDuring(do func() error) (time.Duration, error) {
-	if err := do(); err != nil { // pools and windows as they will be
-		return 0, err
-	}
-	least := time.Duration(0)
+// busyDuring returns the least time that the guest was busy while do ran.
+func (c *control) busyDuring(do func() error) (least time.Duration, err error) {
 	for round := range busyRounds {
-		base, err := c.busy()
+		took, err := c.busyOnce(do)
 		if err != nil {
 			return 0, err
 		}
-		before, err := c.busy()
-		if err != nil {
-			return 0, err
-		}
-		if err := do(); err != nil {
-			return 0, err
-		}
-		after, err := c.busy()
-		if err != nil {
-			return 0, err
-		}
-		took := (after - before) - (before - base)
 		if round == 0 || took < least {
 			least = took
 		}
 	}
 	return least, nil
+}
+
+// busyOnce returns how long the guest was busy while do ran, without what the
+// questions themselves cost it.
+func (c *control) busyOnce(do func() error) (time.Duration, error) {
+	base, err := c.busy()
+	if err != nil {
+		return 0, err
+	}
+	before, err := c.busy()
+	if err != nil {
+		return 0, err
+	}
+	if err := do(); err != nil {
+		return 0, err
+	}
+	after, err := c.busy()
+	if err != nil {
+		return 0, err
+	}
+	return (after - before) - (before - base), nil
 }

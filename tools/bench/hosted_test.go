@@ -75,16 +75,22 @@ func TestTransfersHosted(t *testing.T) {
 	f := hosted(t)
 	for _, secure := range []bool{false, true} {
 		for _, n := range []int64{0, 1, 100_000, 3_000_000} {
-			if _, err := f.send(t.Context(), n, secure); err != nil {
+			if err := f.on(t.Context(), sinkService, secure, func(c halfCloser) error { return sendAll(c, n) }); err != nil {
 				t.Errorf("send %d, TLS %v: %v", n, secure, err)
 			}
-			if _, err := f.receive(t.Context(), n, secure); err != nil {
+			if err := f.on(t.Context(), sourceService, secure, func(c halfCloser) error { return receiveAll(c, n) }); err != nil {
 				t.Errorf("receive %d, TLS %v: %v", n, secure, err)
 			}
 		}
 		for _, size := range []int{4, 64, 100_000} {
-			if took, err := f.echo(t.Context(), size, 10, secure); err != nil || len(took) != 10 {
-				t.Errorf("echo of %d, TLS %v: %v, %v", size, secure, took, err)
+			if err := f.on(t.Context(), echoService, secure, func(c halfCloser) error {
+				took, err := echo(c, size, 10)
+				if len(took) != 10 && err == nil {
+					t.Errorf("%d echoes of 10", len(took))
+				}
+				return err
+			}); err != nil {
+				t.Errorf("echo of %d, TLS %v: %v", size, secure, err)
 			}
 		}
 	}
@@ -162,7 +168,7 @@ func TestCancelledTransfer(t *testing.T) {
 	f := hosted(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
-	if _, err := f.receive(ctx, 1<<40, false); err == nil {
+	if err := f.on(ctx, sourceService, false, func(c halfCloser) error { return receiveAll(c, 1<<40) }); err == nil {
 		t.Error("a terabyte arrived")
 	}
 }

@@ -15,19 +15,40 @@ import (
 	"ingot.dev/firmware/bench"
 )
 
-// send has the firmware receive n bytes and returns how long it took until the
-// firmware said that it has them all.
-func (t *target) send(ctx context.Context, n int64, secure bool) (time.Duration, error) {
-	port := bench.PortSink
+// A service is one of the firmware's that has both a TLS and a plaintext port.
+type service struct {
+	plain, tls int
+	name       string
+}
+
+var (
+	sinkService   = service{bench.PortSink, bench.PortTLSSink, "sink"}
+	sourceService = service{bench.PortSource, bench.PortTLSSource, "source"}
+	echoService   = service{bench.PortPlainEcho, bench.PortEcho, "echo"}
+)
+
+// on runs f on a new connection to a service. What came before f, the handshake
+// for one, is not part of what is measured.
+func (t *target) on(ctx context.Context, s service, secure bool, f func(halfCloser) error) error {
+	port := s.plain
 	if secure {
-		port = bench.PortTLSSink
+		port = s.tls
 	}
 	c, err := t.open(ctx, port, secure)
-	if err != nil {
-		return 0, err
+	if err == nil {
+		defer c.Close()
+		defer context.AfterFunc(ctx, func() { c.Close() })()
+		err = f(c)
 	}
-	defer c.Close()
-	defer context.AfterFunc(ctx, func() { c.Close() })()
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	return nil
+}
+
+// send has a sink receive n bytes and returns how long it took until the firmware
+// said that it has them all.
+func send(c halfCloser, n int64) (time.Duration, error) {
 	start := time.Now()
 	buf := make([]byte, 64<<10)
 	for left := n; left > 0; {
@@ -50,18 +71,8 @@ func (t *target) send(ctx context.Context, n int64, secure bool) (time.Duration,
 	return time.Since(start), nil
 }
 
-// receive has the firmware send n bytes.
-func (t *target) receive(ctx context.Context, n int64, secure bool) (time.Duration, error) {
-	port := bench.PortSource
-	if secure {
-		port = bench.PortTLSSource
-	}
-	c, err := t.open(ctx, port, secure)
-	if err != nil {
-		return 0, err
-	}
-	defer c.Close()
-	defer context.AfterFunc(ctx, func() { c.Close() })()
+// receive has a source send n bytes.
+func receive(c halfCloser, n int64) (time.Duration, error) {
 	start := time.Now()
 	if _, err := c.Write(binary.BigEndian.AppendUint64(nil, uint64(n))); err != nil {
 		return 0, fmt.Errorf("receiving: %w", err)
@@ -84,21 +95,7 @@ type (
 
 // echo sends messages of a size one by one and returns the time that each took
 // to come back.
-func (t *target) echo(ctx context.Context, size, times int, secure bool) ([]time.Duration, error) {
-	port := bench.PortPlainEcho
-	if secure {
-		port = bench.PortEcho
-	}
-	c, err := t.open(ctx, port, secure)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	defer context.AfterFunc(ctx, func() { c.Close() })()
-	return echoOn(c, size, times)
-}
-
-func echoOn(c net.Conn, size, times int) ([]time.Duration, error) {
+func echo(c net.Conn, size, times int) ([]time.Duration, error) {
 	out, back := make([]byte, size), make([]byte, size)
 	took := make([]time.Duration, 0, times)
 	for i := range times {
@@ -164,7 +161,7 @@ func (t *target) resumptions(ctx context.Context, n int) (time.Duration, error) 
 		resumed := c.ConnectionState().DidResume
 		// The ticket for the next time comes behind the handshake (RFC 8446
 		// section 4.6.1): one echo reads it.
-		_, err = echoOn(c, 8, 1)
+		_, err = echo(c, 8, 1)
 		c.NetConn().Close()
 		if err != nil {
 			return 0, err

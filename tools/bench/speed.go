@@ -142,24 +142,24 @@ func (r *run) transferRates(ctx context.Context, _ *qemu.Machine, t *target, _ *
 		id, title string
 		bytes     int64
 		secure    bool
-		move      func(context.Context, int64, bool) (time.Duration, error)
+		service   service
+		move      func(halfCloser, int64) (time.Duration, error)
 		cipher    string
 	}{
-		{"plain.in", "plaintext in", r.amounts.plainBytes, false, t.send, ""},
-		{"plain.out", "plaintext out", r.amounts.plainBytes, false, t.receive, ""},
-		{"tls.in", "TLS in", r.amounts.tlsBytes, true, t.send, "chacha20-poly1305-open"},
-		{"tls.out", "TLS out", r.amounts.tlsBytes, true, t.receive, "chacha20-poly1305-seal"},
+		{"plain.in", "plaintext in", r.amounts.plainBytes, false, sinkService, send, ""},
+		{"plain.out", "plaintext out", r.amounts.plainBytes, false, sourceService, receive, ""},
+		{"tls.in", "TLS in", r.amounts.tlsBytes, true, sinkService, send, "chacha20-poly1305-open"},
+		{"tls.out", "TLS out", r.amounts.tlsBytes, true, sourceService, receive, "chacha20-poly1305-seal"},
 	} {
-		if _, err := tt.move(ctx, tt.bytes/10, tt.secure); err != nil { // to warm up
-			return fmt.Errorf("%s: %w", tt.title, err)
-		}
 		var took []time.Duration
 		for range transferRounds {
-			d, err := tt.move(ctx, tt.bytes, tt.secure)
-			if err != nil {
+			if err := t.on(ctx, tt.service, tt.secure, func(c halfCloser) error {
+				d, err := tt.move(c, tt.bytes)
+				took = append(took, d)
+				return err
+			}); err != nil {
 				return fmt.Errorf("%s: %w", tt.title, err)
 			}
-			took = append(took, d)
 		}
 		note := ""
 		if m, ok := r.result.Metric("rate." + tt.cipher); ok {
@@ -177,8 +177,11 @@ func (r *run) echoTimes(ctx context.Context, _ *qemu.Machine, t *target, _ *cont
 		id, title string
 		secure    bool
 	}{{"echo.plain", "plaintext", false}, {"echo.tls", "TLS", true}} {
-		took, err := t.echo(ctx, 64, r.amounts.echoes, tt.secure)
-		if err != nil {
+		var took []time.Duration
+		if err := t.on(ctx, echoService, tt.secure, func(c halfCloser) (err error) {
+			took, err = echo(c, 64, r.amounts.echoes)
+			return err
+		}); err != nil {
 			return err
 		}
 		r.result.add(tt.id+".p50", tt.title+", p50", milliseconds(percentile(took, 50)), "ms", "")
@@ -210,7 +213,7 @@ func (r *run) memoryHeld(ctx context.Context, _ *qemu.Machine, t *target, c *con
 		if err == nil {
 			// Every one of them must still work.
 			for _, held := range conns {
-				if _, err = echoOn(held, 8, 1); err != nil {
+				if _, err = echo(held, 8, 1); err != nil {
 					break
 				}
 			}
