@@ -178,7 +178,13 @@ func (k *Kernel) read(fd, buf, n uint32) int32 {
 }
 
 func (k *Kernel) write(fd, buf, n uint32) int32 {
+	t := &k.threads[k.cur]
+	done := t.written // on the console, see writeConsole
+	t.written = 0
 	f := k.file(fd)
+	if done > 0 && (f == nil || f.kind != fileConsole) {
+		return int32(done) // it was closed meanwhile
+	}
 	if f == nil {
 		return EBADF
 	}
@@ -187,7 +193,7 @@ func (k *Kernel) write(fd, buf, n uint32) int32 {
 	}
 	switch f.kind {
 	case fileConsole:
-		return k.writeConsole(buf, n)
+		return k.writeConsole(buf, n, done)
 	case fileNull:
 		return int32(n)
 	case fileRandom:

@@ -261,13 +261,16 @@ func checkThreads(k *Kernel) error {
 	if k.cur == none {
 		return fmt.Errorf("nobody runs")
 	}
-	if t := &k.threads[k.cur]; t.state != threadRunning || t.sigPending&^t.sigMask != 0 {
+	if t := &k.threads[k.cur]; t.state != threadRunning || t.sigPending&^t.sigMask != 0 && t.written == 0 {
 		return fmt.Errorf("running thread %d: state %d, deliverable signals %#x", k.cur, t.state, t.sigPending&^t.sigMask)
 	}
 	for i := range k.threads {
 		t := &k.threads[i]
 		if t.state != threadFree && (t.CPSR&^uint32(cpsrFlags) != cpsrUser || t.PC&3 != 0) {
 			return fmt.Errorf("thread %d would run at %#x with CPSR %#x", i, t.PC, t.CPSR)
+		}
+		if t.written > 0 && (t.PC != testSVC || t.R[7] != sysWrite || t.written >= t.R[2] || t.state == threadBlocked) {
+			return fmt.Errorf("thread %d has %d bytes of a write behind it, but is in call %d at %#x, state %d", i, t.written, t.R[7], t.PC, t.state)
 		}
 		if t.sigMask&unblockable != 0 {
 			return fmt.Errorf("thread %d blocks SIGKILL or SIGSTOP", i)

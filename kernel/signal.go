@@ -221,6 +221,7 @@ func (k *Kernel) faultSignal(sig int32, code int8, addr uint32) {
 	t.sigPending |= sigBit(sig)
 	t.sigCode[sig] = code
 	t.faultAddr = addr
+	t.written = 0 // where it was to go on can't be executed any more
 }
 
 // die ends the program because of a signal, as a shell would report it.

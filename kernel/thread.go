@@ -49,6 +49,7 @@ type Thread struct {
 	deadline   uint64 // in ticks; valid while timer != none or again; 0 = none
 	futex      uint32 // address waited on
 	waitOn     int16  // index of the file or epoll instance of waitFile, waitPoll
+	written    uint32 // bytes of a console write that is about to go on; signals wait for its end
 
 	sigMask    uint64
 	sigPending uint64

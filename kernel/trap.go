@@ -52,7 +52,7 @@ func (k *Kernel) leave() {
 		}
 		k.refreshClock()
 		t := &k.threads[k.cur]
-		if t.sigPending&^t.sigMask == 0 {
+		if t.sigPending&^t.sigMask == 0 || t.written > 0 {
 			break
 		}
 		k.deliver()
