@@ -230,12 +230,21 @@ func (s *suite) one(p program) (outcome, text string) {
 	case excepted && err == nil:
 		return "FAIL", fmt.Sprintf("it passes, but exceptions.txt has it: %s", reason)
 	case excepted:
-		first, _, _ := strings.Cut(err.Error(), "\n")
-		return "SKIP", fmt.Sprintf("%s (%s)", reason, first)
+		return "SKIP", fmt.Sprintf("%s (%s)", reason, oneLine(err))
 	case err != nil:
 		return "FAIL", err.Error()
 	}
 	return "PASS", ""
+}
+
+// oneLine is the beginning of an error's text, without newlines.
+func oneLine(err error) string {
+	const most = 120
+	s := strings.Join(strings.Fields(err.Error()), " ")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "..."
+	}
+	return s
 }
 
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

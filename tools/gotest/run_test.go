@@ -144,7 +144,7 @@ func TestSuite(t *testing.T) {
 	}
 	for _, want := range []string{
 		"PASS good.go", "FAIL bad.go", ": bad.go is bad\nsecond line\n",
-		"SKIP expected.go", ": no files (expected.go is bad)\n",
+		"SKIP expected.go", ": no files (expected.go is bad second line)\n",
 		"FAIL stale.go", ": it passes, but exceptions.txt has it: no exec\n", "SKIP wasm.go", ": //go:build wasm\n", "5/5",
 	} {
 		if !strings.Contains(out.String(), want) {
@@ -178,6 +178,19 @@ func TestDifference(t *testing.T) {
 	}
 	if got := shorten("x\ny"); got != "x\ny" {
 		t.Errorf("shortened: %q", got)
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"a b", "a b"},
+		{"a;\n\tb\n", "a; b"},
+		{strings.Repeat("x", 121), strings.Repeat("x", 120) + "..."},
+		{strings.Repeat("x", 119) + "äx", strings.Repeat("x", 119) + "..."},
+	} {
+		if got := oneLine(errors.New(c.text)); got != c.want {
+			t.Errorf("%q: %q, want %q", c.text, got, c.want)
+		}
 	}
 }
 
