@@ -92,6 +92,9 @@ func (s *Stack) order(addrs []netip.Addr) []netip.Addr {
 	return addrs
 }
 
+// isGlobal says whether the internet can be reached from an address. Unique and
+// site-local ones (fec0::/10, deprecated by RFC 3879, but what QEMU's network
+// announces) are used like any other, yet are no reason to prefer IPv6.
 func isGlobal(a netip.Addr) bool {
 	return a.Is6() && !a.Is4In6() && a.As16()[0]&0xe0 == 0x20
 }

@@ -74,6 +74,12 @@ func openInstant(t testing.TB, length uint32) *enet.Driver {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Close() })
+	// What is sent are TCP segments; they stay in the buffers.
+	tcp := packet{proto: 6, payload: segment(6, 1480)}.frame()
+	for slot := d.TxSlot(); slot != nil; slot = d.TxSlot() {
+		d.CommitTx(copy(slot, tcp))
+	}
+	d.FlushTx()
 	h.take(length)
 	return d
 }

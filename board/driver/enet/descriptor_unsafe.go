@@ -42,7 +42,7 @@ const (
 const (
 	rxINT  = 1 << 23 // raise EIR.RXF
 	txINT  = 1 << 30 // raise EIR.TXF
-	txPINS = 1 << 28 // insert the TCP, UDP or ICMP checksum
+	txPINS = 1 << 28 // insert the TCP, UDP or ICMP checksum; see insertions
 	txIINS = 1 << 27 // insert the IPv4 header checksum
 )
 
@@ -52,6 +52,14 @@ func (x *descriptor) load() uint32 { return atomic.LoadUint32(&x.status) }
 
 // handOver writes that word, after everything else that was written.
 func (x *descriptor) handOver(status uint32) { atomic.StoreUint32(&x.status, status) }
+
+// txWord reads a word of a frame in DMA memory at once, which is not cached.
+//
+// Preconditions: off is a multiple of 4; the frame's buffer is aligned.
+func txWord(buf []byte, off int) uint32 {
+	_ = buf[off+3]
+	return *(*uint32)(unsafe.Pointer(&buf[off]))
+}
 
 // descriptors views DMA memory as a ring of n descriptors.
 //

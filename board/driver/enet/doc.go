@@ -30,7 +30,8 @@
 // # Costs
 //
 // DMA memory is not cached, so accesses are counted: a received frame costs one
-// load and three stores of descriptor words, a sent one three stores; finding
+// load and three stores of descriptor words, a sent one three stores and, to see
+// which checksums the controller is to insert, two loads of its headers; finding
 // out that a burst was sent costs one load for all of it. Per batch come one
 // register write to give receive descriptors back, one read and one write to
 // start a burst.

@@ -183,8 +183,9 @@ func (d *Driver) MTU() int { return nic.MTU }
 
 // Offloads implements [nic.Device].
 //
-// QEMU inserts checksums, but doesn't look at those of received frames: its
-// wire doesn't corrupt them.
+// What the controller doesn't insert, CommitTx does: see insertions. QEMU
+// doesn't look at the checksums of received frames: its wire doesn't corrupt
+// them.
 func (d *Driver) Offloads() nic.Offloads {
 	return nic.Offloads{TxChecksum: true, RxChecksum: true}
 }

@@ -15,10 +15,12 @@ import (
 //	  |  troller's | to flush   |  done + n
 type txRing struct {
 	// The transmitting caller's.
-	head    uint32   // the frame that TxSlot returns
-	limit   uint32   // done + n, when last looked at
-	taken   bool     // TxSlot returned it
-	lengths []uint16 // of committed frames, by buffer
+	head      uint32   // the frame that TxSlot returns
+	limit     uint32   // done + n, when last looked at
+	taken     bool     // TxSlot returned it
+	committed []uint32 // by buffer: the frame's length, txPINS, txIINS
+
+	noIPv6Sums bool // see phyModel
 
 	buffers []byte
 	mask    uint32
@@ -36,7 +38,7 @@ type txRing struct {
 func (t *txRing) init(mem []byte, phys uint32, l layout) {
 	t.ring = descriptors(mem[l.txRing():], l.tx)
 	t.buffers = mem[l.txBuffers():][:l.tx*bufferSize]
-	t.lengths = make([]uint16, l.tx)
+	t.committed = make([]uint32, l.tx)
 	t.limit = uint32(l.tx)
 	t.mask = uint32(l.tx - 1)
 	t.phys = phys + uint32(l.txRing())
@@ -112,7 +114,8 @@ func (d *Driver) CommitTx(n int) {
 		panic(fmt.Sprintf("enet: CommitTx of %d bytes, want %d to %d", n, nic.HeaderSize, nic.MaxFrame))
 	}
 	t.taken = false
-	t.lengths[t.head&t.mask] = uint16(n)
+	i := t.head & t.mask
+	t.committed[i] = uint32(n) | t.insertions(t.buffers[i*bufferSize:][:bufferSize], n)
 	t.head++
 }
 
@@ -132,9 +135,9 @@ func (d *Driver) FlushTx() {
 	for ; t.flushed != t.head; t.flushed++ {
 		i := (t.flushed - t.base) & t.mask
 		x := &t.ring[i]
-		length := uint32(t.lengths[t.flushed&t.mask])
+		frame := t.committed[t.flushed&t.mask]
+		length, control := frame&lengthMask, frame&^lengthMask
 		t.stats.Tx.Bytes += uint64(length)
-		control := uint32(txPINS | txIINS)
 		if i&quarter == quarter {
 			control |= txINT
 		}

@@ -26,6 +26,11 @@ type Options struct {
 	// hardware does. Otherwise they wait, as in QEMU.
 	DropWhenFull bool
 
+	// AllChecksums makes PINS and IINS insert what the manual says. Otherwise,
+	// as in QEMU, only the checksums of IPv4 headers, and of TCP and UDP over
+	// IPv4. A PHYID other than QEMU's tells the driver.
+	AllChecksums bool
+
 	// HardwareAddr is what PALR and PAUR have at reset; zero when nil.
 	HardwareAddr net.HardwareAddr
 

@@ -33,6 +33,9 @@ const (
 	ecrDBSWP   = 1 << 8
 	rcrRMII10T = 1 << 9
 	tcrFDEN    = 1 << 2
+	tfwrSTRFWD = 1 << 8
+	taccIPCHK  = 1 << 3
+	taccPROCHK = 1 << 4
 
 	eventMII = 1 << 23
 	eventRXF = 1 << 25

@@ -24,9 +24,7 @@ func (m *Model) sendOne() {
 	m.intact(r, i, buf)
 	control := m.get(r, i, wordControl)
 	frame := append([]byte(nil), r.shadows[i].content...)
-	if control&txPINS != 0 && control&txIINS != 0 && m.regs[tacc]&0x18 == 0x18 && m.regs[tfwr]&(1<<8) != 0 {
-		nictest.InsertChecksums(frame)
-	}
+	m.insert(frame, control)
 	m.release(r, i, m.get(r, i, wordStatus))
 	if control&txINT != 0 {
 		m.raise(eventTXF)
