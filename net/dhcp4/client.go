@@ -9,9 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"time"
-
-	"github.com/insomniacslk/dhcp/dhcpv4"
-	"github.com/insomniacslk/dhcp/iana"
 )
 
 // Transport carries messages: the UDP payload between the client's port 68 and
@@ -106,7 +103,7 @@ type client struct {
 	Config
 	messages chan []byte
 	start    time.Time // of this attempt to get an address
-	xid      dhcpv4.TransactionID
+	xid      [4]byte
 	bound    bool
 }
 
@@ -135,14 +132,14 @@ var (
 // acquire gets a lease: DISCOVER, OFFER, REQUEST, ACK (RFC 2131 §3.1).
 func (k *client) acquire(ctx context.Context) (Lease, error) {
 	k.newTransaction()
-	var offer *reply
+	var offered *reply
 	wait := retryFirst
-	for attempt := 1; offer == nil; attempt++ {
+	for attempt := 1; offered == nil; attempt++ {
 		if attempt == 4 {
 			k.Log.Warn("no DHCP server answers yet")
 		}
-		k.broadcast(k.message(dhcpv4.MessageTypeDiscover))
-		offer = k.await(ctx, jitter(wait), func(r *reply) bool { return r.kind == dhcpv4.MessageTypeOffer })
+		k.broadcast(k.message(discover))
+		offered = k.await(ctx, jitter(wait), func(r *reply) bool { return r.kind == offer })
 		if err := ctx.Err(); err != nil {
 			return Lease{}, err
 		}
@@ -151,14 +148,14 @@ func (k *client) acquire(ctx context.Context) (Lease, error) {
 
 	wait = retryFirst
 	for range requests {
-		m := k.message(dhcpv4.MessageTypeRequest)
-		m.UpdateOption(dhcpv4.OptRequestedIPAddress(offer.lease.Prefix.Addr().AsSlice()))
-		m.UpdateOption(dhcpv4.OptServerIdentifier(offer.server.AsSlice()))
+		m := k.message(request)
+		m.options[optRequestedAddr] = offered.lease.Prefix.Addr().AsSlice()
+		m.options[optServer] = offered.server.AsSlice()
 		sent := time.Now()
 		k.broadcast(m)
 		answer := k.await(ctx, jitter(wait), func(r *reply) bool {
-			return r.server == offer.server && (r.kind == dhcpv4.MessageTypeNak ||
-				r.kind == dhcpv4.MessageTypeAck && r.lease.Prefix.Addr() == offer.lease.Prefix.Addr())
+			return r.server == offered.server && (r.kind == nak ||
+				r.kind == ack && r.lease.Prefix.Addr() == offered.lease.Prefix.Addr())
 		})
 		if err := ctx.Err(); err != nil {
 			return Lease{}, err
@@ -173,7 +170,7 @@ func (k *client) acquire(ctx context.Context) (Lease, error) {
 
 // granted returns the lease of an acknowledgement.
 func (k *client) granted(r *reply, sent time.Time) (Lease, error) {
-	if r.kind == dhcpv4.MessageTypeNak {
+	if r.kind == nak {
 		return Lease{}, errNak
 	}
 	k.bound = true
@@ -200,14 +197,14 @@ func (k *client) keep(ctx context.Context, l Lease) (Lease, error) {
 		if !now.Before(expire) {
 			return Lease{}, errExpired
 		}
-		m := k.message(dhcpv4.MessageTypeRequest)
-		m.ClientIPAddr = l.Prefix.Addr().AsSlice()
-		m.SetUnicast()
+		m := k.message(request)
+		m.client = l.Prefix.Addr()
+		m.broadcast = false
 		phase := expire
 		renewing := now.Before(rebind)
 		if renewing {
 			phase = rebind
-			if err := k.Transport.Unicast(l.Server, m.ToBytes()); err != nil {
+			if err := k.Transport.Unicast(l.Server, m.encode()); err != nil {
 				k.Log.Debug("sending to the DHCP server", "err", err)
 			}
 		} else {
@@ -218,8 +215,8 @@ func (k *client) keep(ctx context.Context, l Lease) (Lease, error) {
 			if renewing && r.server != l.Server {
 				return false
 			}
-			return r.kind == dhcpv4.MessageTypeNak ||
-				r.kind == dhcpv4.MessageTypeAck && r.lease.Prefix.Addr() == l.Prefix.Addr()
+			return r.kind == nak ||
+				r.kind == ack && r.lease.Prefix.Addr() == l.Prefix.Addr()
 		})
 		if answer != nil {
 			return k.granted(answer, now)
@@ -252,7 +249,7 @@ func (k *client) await(ctx context.Context, d time.Duration, want func(*reply) b
 // newTransaction draws a transaction id and forgets what came for the last one.
 func (k *client) newTransaction() {
 	x := rand.Uint32()
-	k.xid = dhcpv4.TransactionID{byte(x), byte(x >> 8), byte(x >> 16), byte(x >> 24)}
+	k.xid = [4]byte{byte(x), byte(x >> 8), byte(x >> 16), byte(x >> 24)}
 	for {
 		select {
 		case <-k.messages:
@@ -264,32 +261,28 @@ func (k *client) newTransaction() {
 
 // message starts a message. Servers are asked to broadcast their answers: before
 // the address is ours, the stack takes no unicast to it.
-func (k *client) message(kind dhcpv4.MessageType) *dhcpv4.DHCPv4 {
-	zero := net.IPv4zero.To4()
-	m := &dhcpv4.DHCPv4{
-		OpCode:        dhcpv4.OpcodeBootRequest,
-		HWType:        iana.HWTypeEthernet,
-		TransactionID: k.xid,
-		NumSeconds:    uint16(min(time.Since(k.start)/time.Second, 0xffff)),
-		ClientIPAddr:  zero, YourIPAddr: zero, ServerIPAddr: zero, GatewayIPAddr: zero,
-		ClientHWAddr: k.HardwareAddr,
-		Options:      make(dhcpv4.Options),
+func (k *client) message(kind messageType) *message {
+	m := &message{
+		op:        opRequest,
+		xid:       k.xid,
+		secs:      uint16(min(time.Since(k.start)/time.Second, 0xffff)),
+		broadcast: true,
+		hw:        k.HardwareAddr,
+		options: options{
+			optMessageType: {byte(kind)},
+			optClientID:    clientID(k.HardwareAddr),
+			optMaxMessage:  {1500 >> 8, 1500 & 0xff},
+			optParameters:  {optMask, optRouter, optDNS, optNTP, optLeaseTime, optRenew, optRebind},
+		},
 	}
-	m.SetBroadcast()
-	m.UpdateOption(dhcpv4.OptMessageType(kind))
-	m.UpdateOption(dhcpv4.OptMaxMessageSize(1500))
 	if k.Hostname != "" {
-		m.UpdateOption(dhcpv4.OptHostName(k.Hostname))
+		m.options[optHostname] = []byte(k.Hostname)
 	}
-	m.UpdateOption(dhcpv4.OptParameterRequestList(
-		dhcpv4.OptionSubnetMask, dhcpv4.OptionRouter, dhcpv4.OptionDomainNameServer,
-		dhcpv4.OptionNTPServers, dhcpv4.OptionIPAddressLeaseTime,
-		dhcpv4.OptionRenewTimeValue, dhcpv4.OptionRebindingTimeValue))
 	return m
 }
 
-func (k *client) broadcast(m *dhcpv4.DHCPv4) {
-	if err := k.Transport.Broadcast(m.ToBytes()); err != nil {
+func (k *client) broadcast(m *message) {
+	if err := k.Transport.Broadcast(m.encode()); err != nil {
 		k.Log.Debug("sending to DHCP servers", "err", err)
 	}
 }

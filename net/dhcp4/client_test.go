@@ -80,7 +80,17 @@ func (n *network) sent() []string {
 	return slices.Clone(n.log)
 }
 
-// reply builds an answer as a server would.
+// theirs is a message of ours as another implementation reads it.
+func theirs(t testing.TB, m *message) *dhcpv4.DHCPv4 {
+	t.Helper()
+	d, err := dhcpv4.FromBytes(m.encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// replyTo builds an answer as a server would.
 func replyTo(m *dhcpv4.DHCPv4, kind dhcpv4.MessageType, mods ...dhcpv4.Modifier) []byte {
 	r, err := dhcpv4.NewReplyFromRequest(m, append([]dhcpv4.Modifier{
 		dhcpv4.WithMessageType(kind),
@@ -364,10 +374,13 @@ func TestBadReplies(t *testing.T) {
 		"lease time 0":     dhcpv4.WithLeaseTime(0),
 		"short lease time": dhcpv4.WithGeneric(dhcpv4.OptionIPAddressLeaseTime, []byte{1}),
 		"message type":     dhcpv4.WithMessageType(dhcpv4.MessageTypeInform),
+		"client id":        dhcpv4.WithGeneric(dhcpv4.OptionClientIdentifier, []byte{1, 2, 0, 0, 0, 0, 9}),
+		"mask of 3 bytes":  dhcpv4.WithGeneric(dhcpv4.OptionSubnetMask, []byte{255, 255, 255}),
+		"two servers":      dhcpv4.WithGeneric(dhcpv4.OptionServerIdentifier, []byte{10, 0, 2, 2, 10, 0, 2, 3}),
 		"no message type":  dhcpv4.WithoutOption(dhcpv4.OptionDHCPMessageType),
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := (&client{Config: Config{HardwareAddr: hw}, xid: dhcpv4.TransactionID{1, 2, 3, 4}}).message(dhcpv4.MessageTypeRequest)
+			m := theirs(t, (&client{Config: Config{HardwareAddr: hw}, xid: [4]byte{1, 2, 3, 4}}).message(request))
 			if _, err := parseReply(replyTo(m, dhcpv4.MessageTypeAck), m.TransactionID, hw); err != nil {
 				t.Fatal("the right one:", err)
 			}
@@ -389,6 +402,9 @@ func TestTolerated(t *testing.T) {
 		{"second router", dhcpv4.WithOption(dhcpv4.OptRouter(net.IP{0, 0, 0, 0}, net.IP{10, 0, 2, 7})), func(l Lease) bool { return l.Gateway.String() == "10.0.2.7" }},
 		{"many servers", dhcpv4.WithOption(dhcpv4.OptDNS(slices.Repeat([]net.IP{{9, 9, 9, 9}}, 30)...)), func(l Lease) bool { return len(l.DNS) == serversMax }},
 		{"server 0", dhcpv4.WithOption(dhcpv4.OptDNS(net.IPv4zero)), func(l Lease) bool { return len(l.DNS) == 0 }},
+		{"address cut short", dhcpv4.WithGeneric(dhcpv4.OptionDomainNameServer, []byte{9, 9, 9, 9, 9}), func(l Lease) bool { return len(l.DNS) == 0 }},
+		{"no client id", dhcpv4.WithoutOption(dhcpv4.OptionClientIdentifier), func(l Lease) bool { return l.Expire == time.Hour }},
+		{"short T1", dhcpv4.WithGeneric(dhcpv4.OptionRenewTimeValue, []byte{1}), func(l Lease) bool { return l.Renew == 30*time.Minute }},
 		{"no mask", dhcpv4.WithoutOption(dhcpv4.OptionSubnetMask), func(l Lease) bool { return l.Prefix.Bits() == 8 }},
 		{"point to point", dhcpv4.WithNetmask(net.CIDRMask(32, 32)), func(l Lease) bool { return l.Prefix.Bits() == 32 }},
 		{"T1 after T2", dhcpv4.WithOption(dhcpv4.OptRenewTimeValue(3000 * time.Second)), func(l Lease) bool { return l.Renew == 3000*time.Second && l.Rebind == 3150*time.Second }},
@@ -396,7 +412,7 @@ func TestTolerated(t *testing.T) {
 		{"T2 0", dhcpv4.WithGeneric(dhcpv4.OptionRebindingTimeValue, make([]byte, 4)), func(l Lease) bool { return l.Rebind == time.Hour/8*7 }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m := (&client{Config: Config{HardwareAddr: hw}}).message(dhcpv4.MessageTypeRequest)
+			m := theirs(t, (&client{Config: Config{HardwareAddr: hw}}).message(request))
 			r, err := parseReply(replyTo(m, dhcpv4.MessageTypeAck, tt.mod), m.TransactionID, hw)
 			if err != nil {
 				t.Fatal(err)
@@ -434,7 +450,7 @@ func TestGarbage(t *testing.T) {
 }
 
 func FuzzParseReply(f *testing.F) {
-	m := (&client{Config: Config{HardwareAddr: hw}, xid: dhcpv4.TransactionID{1, 2, 3, 4}}).message(dhcpv4.MessageTypeRequest)
+	m := theirs(f, (&client{Config: Config{HardwareAddr: hw}, xid: [4]byte{1, 2, 3, 4}}).message(request))
 	for _, kind := range []dhcpv4.MessageType{dhcpv4.MessageTypeOffer, dhcpv4.MessageTypeAck, dhcpv4.MessageTypeNak} {
 		f.Add(replyTo(m, kind))
 	}
@@ -447,7 +463,7 @@ func FuzzParseReply(f *testing.F) {
 		if !r.server.Is4() || r.server.IsUnspecified() || r.server.IsMulticast() {
 			t.Fatalf("server %v", r.server)
 		}
-		if r.kind == dhcpv4.MessageTypeNak {
+		if r.kind == nak {
 			return
 		}
 		l := r.lease

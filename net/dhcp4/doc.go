@@ -11,6 +11,9 @@
 // with a line in the log at debug level; optional parts that make no sense
 // (a router that isn't a neighbour, times out of order) are left out.
 //
+// Messages are this package's own (see message.go): the fixed header, options in
+// parts (RFC 3396) and in the fields for file and server names (overload).
+//
 // Not implemented: INFORM, INIT-REBOOT, a probe for other users of the address
 // (RFC 5227) and with it DECLINE; RELEASE, since a board usually loses power
 // instead.

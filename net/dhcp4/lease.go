@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"time"
-
-	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
 // Lease is what a server granted.
@@ -36,28 +34,32 @@ var errNotOurs = errors.New("not a reply to this client")
 
 // reply is a message from a server, checked as far as its kind allows.
 type reply struct {
-	kind   dhcpv4.MessageType
+	kind   messageType
 	server netip.Addr
 	lease  Lease // of an offer or an acknowledgement
 }
 
 // parseReply checks a message. The error says what is wrong with it.
-func parseReply(msg []byte, xid dhcpv4.TransactionID, hw net.HardwareAddr) (*reply, error) {
-	m, err := dhcpv4.FromBytes(msg)
+func parseReply(msg []byte, xid [4]byte, hw net.HardwareAddr) (*reply, error) {
+	m, err := decode(msg)
 	if err != nil {
 		return nil, err
 	}
-	if m.OpCode != dhcpv4.OpcodeBootReply || m.TransactionID != xid || !bytes.Equal(m.ClientHWAddr, hw) {
+	if m.op != opReply || m.xid != xid || !bytes.Equal(m.hw, hw) {
 		return nil, errNotOurs
 	}
-	r := &reply{kind: m.MessageType(), server: hostAddr(m.ServerIdentifier())}
+	// RFC 6842 §3: servers return it, though old ones may not.
+	if id, ok := m.options[optClientID]; ok && !bytes.Equal(id, clientID(hw)) {
+		return nil, errNotOurs
+	}
+	r := &reply{kind: m.options.kind(), server: hostAddr(m.options.addr(optServer))}
 	if !r.server.IsValid() {
 		return nil, errors.New("no server identifier")
 	}
 	switch r.kind {
-	case dhcpv4.MessageTypeNak:
+	case nak:
 		return r, nil
-	case dhcpv4.MessageTypeOffer, dhcpv4.MessageTypeAck:
+	case offer, ack:
 	default:
 		return nil, fmt.Errorf("unexpected message type %d", r.kind)
 	}
@@ -68,13 +70,14 @@ func parseReply(msg []byte, xid dhcpv4.TransactionID, hw net.HardwareAddr) (*rep
 	return r, nil
 }
 
-func parseLease(m *dhcpv4.DHCPv4) (l Lease, err error) {
-	address := hostAddr(m.YourIPAddr)
+func parseLease(m *message) (l Lease, err error) {
+	address := hostAddr(m.your)
 	if !address.IsValid() {
-		return l, fmt.Errorf("%v is not the address of a host", m.YourIPAddr)
+		return l, fmt.Errorf("%v is not the address of a host", m.your)
 	}
 	bits := 0
-	if mask := m.SubnetMask(); mask != nil {
+	if value, ok := m.options[optMask]; ok {
+		mask := net.IPMask(value)
 		ones, size := mask.Size() // 0, 0 unless the ones come first
 		if size != 32 || ones == 0 {
 			return l, fmt.Errorf("subnet mask %v", mask)
@@ -88,20 +91,19 @@ func parseLease(m *dhcpv4.DHCPv4) (l Lease, err error) {
 	if bits < 31 && (address == l.Prefix.Masked().Addr() || address == broadcast(l.Prefix)) {
 		return l, fmt.Errorf("%v is not the address of a host", l.Prefix)
 	}
-	for _, ip := range m.Router() {
-		if a := hostAddr(ip); a.IsValid() && a != address && l.Prefix.Contains(a) {
+	for _, a := range m.options.addrs(optRouter) {
+		if a = hostAddr(a); a.IsValid() && a != address && l.Prefix.Contains(a) {
 			l.Gateway = a
 			break
 		}
 	}
-	l.DNS = servers(m.DNS())
-	l.NTP = servers(m.NTPServers())
+	l.DNS = servers(m.options.addrs(optDNS))
+	l.NTP = servers(m.options.addrs(optNTP))
 
-	text := m.Options.Get(dhcpv4.OptionIPAddressLeaseTime)
-	if len(text) != 4 {
+	seconds, ok := m.options.number(optLeaseTime)
+	if !ok {
 		return l, errors.New("no lease time")
 	}
-	seconds := uint32(text[0])<<24 | uint32(text[1])<<16 | uint32(text[2])<<8 | uint32(text[3])
 	switch seconds {
 	case 0:
 		return l, errors.New("lease time 0")
@@ -109,8 +111,8 @@ func parseLease(m *dhcpv4.DHCPv4) (l Lease, err error) {
 		return l, nil
 	}
 	l.Expire = time.Duration(seconds) * time.Second
-	l.Renew = m.IPAddressRenewalTime(l.Expire / 2)
-	l.Rebind = m.IPAddressRebindingTime(l.Expire / 8 * 7)
+	l.Renew = m.options.duration(optRenew, l.Expire/2)
+	l.Rebind = m.options.duration(optRebind, l.Expire/8*7)
 	if l.Renew <= 0 || l.Renew >= l.Rebind || l.Rebind >= l.Expire {
 		// RFC 2131 §4.4.5
 		l.Renew, l.Rebind = l.Expire/2, l.Expire/8*7
@@ -119,17 +121,16 @@ func parseLease(m *dhcpv4.DHCPv4) (l Lease, err error) {
 }
 
 // hostAddr returns the address of a host, or the invalid address.
-func hostAddr(ip net.IP) netip.Addr {
-	a, ok := netip.AddrFromSlice(ip.To4())
-	if !ok || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.As4()[0] == 0 || a.As4()[0] >= 240 {
+func hostAddr(a netip.Addr) netip.Addr {
+	if !a.Is4() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.As4()[0] == 0 || a.As4()[0] >= 240 {
 		return netip.Addr{}
 	}
 	return a
 }
 
-func servers(ips []net.IP) (addrs []netip.Addr) {
-	for _, ip := range ips {
-		if a := hostAddr(ip); a.IsValid() && len(addrs) < serversMax {
+func servers(list []netip.Addr) (addrs []netip.Addr) {
+	for _, a := range list {
+		if a = hostAddr(a); a.IsValid() && len(addrs) < serversMax {
 			addrs = append(addrs, a)
 		}
 	}
