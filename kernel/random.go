@@ -11,6 +11,7 @@ import "unsafe"
 type random struct {
 	key     [8]uint32
 	bits    uint32 // of seed mixed in so far, up to 256
+	told    bool   // on the console, that somebody waits
 	waiters queue
 }
 
@@ -103,7 +104,15 @@ func (k *Kernel) getrandom(buf, n, flags uint32) int32 {
 		if flags&grndNonblock != 0 {
 			return EAGAIN
 		}
-		// There is no insecure answer either.
+		// There is no insecure answer either. A program may get here before
+		// its main does, in the initialisation of some package, and then
+		// can't say itself what it waits for.
+		if !k.random.told {
+			k.random.told = true
+			var b textBuffer
+			b.string("ingot: no entropy: the program waits for random numbers. No seed came with the boot parameters, and no driver of a noise source has given any: have the boot loader write 32 fresh random bytes into the boot parameters (in QEMU, 'ingot run' does)\n")
+			k.print(&b)
+		}
 		k.blockOn(&k.random.waiters, waitRandom, 0)
 		return 0
 	}

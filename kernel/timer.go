@@ -127,7 +127,7 @@ func (k *Kernel) deadlineIn(ns uint64) uint64 {
 	return k.now() + k.ticks(ns) + 1
 }
 
-const forever = 1 << 60 // ns; 36 years
+const forever = 1<<63 - 1 // ns; 292 years: as a time of day, 2262
 
 // timespec reads a struct timespec at va: 32 or 64-bit fields.
 func (k *Kernel) timespec(va uint32, wide bool) (ns uint64, errno errno) {

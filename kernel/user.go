@@ -4,32 +4,28 @@ import "unsafe"
 
 // copyIn copies n bytes of the program's memory at va to dst.
 func (k *Kernel) copyIn(dst unsafe.Pointer, va, n uint32) bool {
-	for n > 0 {
-		pa, ok := k.translate(va, false)
+	for done := uint32(0); done < n; {
+		pa, ok := k.translate(va+done, false)
 		if !ok {
 			return false
 		}
-		c := min(n, pageSize-va&pageMask)
-		copyBytes(dst, k.ptr(pa), c)
-		dst = unsafe.Add(dst, c)
-		va += c
-		n -= c
+		c := min(n-done, pageSize-pa&pageMask)
+		copyBytes(unsafe.Add(dst, done), k.ptr(pa), c)
+		done += c
 	}
 	return true
 }
 
 // copyOut copies n bytes from src to the program's memory at va.
 func (k *Kernel) copyOut(va uint32, src unsafe.Pointer, n uint32) bool {
-	for n > 0 {
-		pa, ok := k.translate(va, true)
+	for done := uint32(0); done < n; {
+		pa, ok := k.translate(va+done, true)
 		if !ok {
 			return false
 		}
-		c := min(n, pageSize-va&pageMask)
-		copyBytes(k.ptr(pa), src, c)
-		src = unsafe.Add(src, c)
-		va += c
-		n -= c
+		c := min(n-done, pageSize-pa&pageMask)
+		copyBytes(k.ptr(pa), unsafe.Add(src, done), c)
+		done += c
 	}
 	return true
 }
@@ -66,15 +62,14 @@ func (k *Kernel) putWord(va, w uint32) bool { return k.copyOut(va, unsafe.Pointe
 // copyBytes is memmove for memory that does not overlap. The kernel has its own
 // since it may call nothing of the runtime but what image_test.go lists.
 func copyBytes(dst, src unsafe.Pointer, n uint32) {
+	i := uint32(0)
 	if (uintptr(dst)|uintptr(src))&3 == 0 {
-		for ; n >= 4; n -= 4 {
-			*(*uint32)(dst) = *(*uint32)(src)
-			dst, src = unsafe.Add(dst, 4), unsafe.Add(src, 4)
+		for ; i+4 <= n; i += 4 {
+			*(*uint32)(unsafe.Add(dst, i)) = *(*uint32)(unsafe.Add(src, i))
 		}
 	}
-	for ; n > 0; n-- {
-		*(*byte)(dst) = *(*byte)(src)
-		dst, src = unsafe.Add(dst, 1), unsafe.Add(src, 1)
+	for ; i < n; i++ {
+		*(*byte)(unsafe.Add(dst, i)) = *(*byte)(unsafe.Add(src, i))
 	}
 }
 
