@@ -38,6 +38,14 @@ var checks = []check{
 	{"no-exec", noExec},
 	{"files", files},
 	{"memory-returned", memoryReturned},
+	{"signals", signals},
+	{"no-profile", noProfile},
+	{"many-timers", manyTimers},
+	{"finalizers", finalizers},
+	{"deep-stacks", deepStacks},
+	{"pipe-deadlines", pipeDeadlines},
+	{"set-clock", setClock},
+	{"devices", devices},
 }
 
 func goroutines() error {

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/pprof"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// signals sends some to the program itself, while it is busy and while it sleeps.
+func signals() error {
+	got := make(chan os.Signal, 10)
+	signal.Notify(got, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(got)
+	for i := range 10 {
+		sig := []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2}[i&1]
+		if err := syscall.Kill(os.Getpid(), sig); err != nil {
+			return err
+		}
+		select {
+		case s := <-got:
+			if s != sig {
+				return fmt.Errorf("signal %v came as %v", sig, s)
+			}
+		case <-time.After(5 * time.Second):
+			return fmt.Errorf("signal %v did not come", sig)
+		}
+	}
+	signal.Ignore(syscall.SIGUSR1)
+	defer signal.Reset(syscall.SIGUSR1)
+	return syscall.Kill(os.Getpid(), syscall.SIGUSR1)
+}
+
+// noProfile: the profiler's timer is not there; asking for it must do no harm.
+func noProfile() error {
+	if err := pprof.StartCPUProfile(discard{}); err != nil {
+		return err
+	}
+	time.Sleep(10 * time.Millisecond)
+	pprof.StopCPUProfile()
+	return nil
+}
+
+type discard struct{}
+
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// manyTimers wants timers in order, and none early.
+func manyTimers() error {
+	const n = 2000
+	var wg sync.WaitGroup
+	var early, last atomic.Int64
+	start := time.Now()
+	wg.Add(n)
+	for i := range n {
+		d := time.Duration(i*7%200) * time.Millisecond
+		time.AfterFunc(d, func() {
+			defer wg.Done()
+			now := time.Since(start)
+			if now < d {
+				early.Add(1)
+			}
+			last.Store(int64(now))
+		})
+	}
+	wg.Wait()
+	if time.Duration(last.Load()) < 199*time.Millisecond {
+		return fmt.Errorf("the last timer fired after %v", time.Duration(last.Load()))
+	}
+	return want(early.Load(), 0)
+}
+
+// finalizers run, on their own goroutine, after collections.
+func finalizers() error {
+	const n = 1000
+	var ran atomic.Int32
+	for range n {
+		p := &node{}
+		runtime.SetFinalizer(p, func(*node) { ran.Add(1) })
+	}
+	for range 100 {
+		runtime.GC()
+		if ran.Load() > n*9/10 {
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return fmt.Errorf("%d of %d finalizers ran", ran.Load(), n)
+}
+
+// deepStacks grows the stacks of many goroutines at once.
+func deepStacks() error {
+	var deep func(n int) int
+	deep = func(n int) int {
+		var pad [64]byte
+		pad[n&63] = 1
+		if n == 0 {
+			runtime.Gosched()
+			return int(pad[0])
+		}
+		return deep(n-1) + int(pad[n&63])
+	}
+	var wg sync.WaitGroup
+	var bad atomic.Int32
+	for range 50 {
+		wg.Go(func() {
+			if deep(3000) != 3001 {
+				bad.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	return want(bad.Load(), 0)
+}
+
+// pipeDeadlines go through Go's poller, and so through epoll_wait's timeouts.
+func pipeDeadlines() error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	defer w.Close()
+	for range 20 {
+		start := time.Now()
+		if err := r.SetReadDeadline(start.Add(5 * time.Millisecond)); err != nil {
+			return err
+		}
+		if _, err := r.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("read of an empty pipe: %v", err)
+		}
+		if d := time.Since(start); d < 5*time.Millisecond {
+			return fmt.Errorf("a deadline of 5ms came after %v", d)
+		}
+	}
+	if err := r.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	closed := make(chan error)
+	go func() {
+		_, err := r.Read(make([]byte, 1))
+		closed <- err
+	}()
+	time.Sleep(5 * time.Millisecond)
+	if err := r.Close(); err != nil {
+		return err
+	}
+	if err := <-closed; !errors.Is(err, os.ErrClosed) {
+		return fmt.Errorf("read of a pipe that is closed meanwhile: %v", err)
+	}
+	return nil
+}
+
+// setClock moves the wall clock, which the monotonic one does not follow.
+func setClock() error {
+	before, mono := time.Now().Round(0), time.Now()
+	then := time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC)
+	ts := unix.NsecToTimespec(then.UnixNano())
+	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &ts); err != nil {
+		return err
+	}
+	now, d := time.Now().Round(0), time.Since(mono)
+	ts = unix.NsecToTimespec(before.Add(d).UnixNano())
+	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &ts); err != nil {
+		return err
+	}
+	if off := now.Sub(then); off < 0 || off > 5*time.Second || d < 0 || d > 5*time.Second {
+		return fmt.Errorf("set to %v the clock says %v; meanwhile %v have passed", then, now, d)
+	}
+	return nil
+}
+
+// devices opens every device there is, twice one after the other.
+func devices() error {
+	for round := range 2 {
+		n := 0
+		for ; ; n++ {
+			f, err := os.OpenFile(fmt.Sprintf("/dev/uio%d", n), os.O_RDWR, 0)
+			if errors.Is(err, os.ErrNotExist) {
+				break
+			}
+			if err != nil {
+				return fmt.Errorf("round %d: %w", round, err)
+			}
+			if _, err := os.OpenFile(f.Name(), os.O_RDWR, 0); !errors.Is(err, syscall.EBUSY) {
+				return fmt.Errorf("second open of %s: %v", f.Name(), err)
+			}
+			regs, err := syscall.Mmap(int(f.Fd()), 0, 4096, syscall.PROT_READ, syscall.MAP_SHARED)
+			if err != nil {
+				return fmt.Errorf("%s: %w", f.Name(), err)
+			}
+			if err := errors.Join(syscall.Munmap(regs), f.Close()); err != nil {
+				return err
+			}
+		}
+		if n == 0 {
+			return errors.New("no devices")
+		}
+	}
+	return nil
+}
