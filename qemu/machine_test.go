@@ -99,9 +99,9 @@ func TestBootBlock(t *testing.T) {
 			}
 			return nil
 		}},
-		{"given", Config{Seed: []byte("0123456789abcdef"), Wall: wall, Env: []string{"A=1", "B=ä,=2"}, Args: []string{"", "x y"}},
+		{"given", Config{Seed: []byte("0123456789abcdef0123456789abcdef"), Wall: wall, Env: []string{"A=1", "B=ä,=2"}, Args: []string{"", "x y"}},
 			func(p bootparam.Params) error {
-				if string(p.Seed) != "0123456789abcdef" || !p.Wall.Equal(wall) || fmt.Sprint(p.Env) != "[A=1 B=ä,=2]" || fmt.Sprintf("%q", p.Args) != `["" "x y"]` {
+				if string(p.Seed) != "0123456789abcdef0123456789abcdef" || !p.Wall.Equal(wall) || fmt.Sprint(p.Env) != "[A=1 B=ä,=2]" || fmt.Sprintf("%q", p.Args) != `["" "x y"]` {
 					return errors.New("want what the Config says")
 				}
 				return nil

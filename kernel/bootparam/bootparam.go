@@ -14,7 +14,7 @@ const (
 	Magic      = "INGOTBP1"
 	HeaderSize = 16       // magic, payload length, payload CRC
 	MaxSize    = 16 << 10 // of the whole block, header included
-	MinSeed    = 16       // bytes: 128 bits is the least a DRBG may be seeded with
+	MinSeed    = 32       // bytes: the kernel gives no random numbers on fewer than 256 bits
 	MaxSeed    = 64
 )
 

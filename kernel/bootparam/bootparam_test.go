@@ -53,7 +53,7 @@ func TestRoundTrip(t *testing.T) {
 // TestLayout pins the bytes: the kernel reads them with code of its own.
 func TestLayout(t *testing.T) {
 	p := bootparam.Params{
-		Seed:        []byte("0123456789abcdef"),
+		Seed:        []byte("0123456789abcdef0123456789abcdef"),
 		Wall:        time.Unix(0, 0x0102030405060708),
 		Env:         []string{"K=vvv"},
 		Args:        []string{"abc"},
@@ -63,13 +63,13 @@ func TestLayout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	payload := "01001000" + hex.EncodeToString(p.Seed) +
+	payload := "01002000" + hex.EncodeToString(p.Seed) +
 		"02000800" + "0807060504030201" +
 		"03000500" + hex.EncodeToString([]byte("K=vvv")) + "000000" +
 		"04000300" + hex.EncodeToString([]byte("abc")) + "00" +
 		"05000000"
 	raw, _ := hex.DecodeString(payload)
-	want := hex.EncodeToString([]byte("INGOTBP1")) + "38000000" +
+	want := hex.EncodeToString([]byte("INGOTBP1")) + "48000000" +
 		hex.EncodeToString(binary.LittleEndian.AppendUint32(nil, crc32.ChecksumIEEE(raw))) + payload
 	if got := hex.EncodeToString(b); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -82,7 +82,7 @@ func TestEncodeRefuses(t *testing.T) {
 		p    bootparam.Params
 		want string
 	}{
-		{"short seed", bootparam.Params{Seed: make([]byte, 15)}, "15 bytes"},
+		{"short seed", bootparam.Params{Seed: make([]byte, 31)}, "31 bytes"},
 		{"long seed", bootparam.Params{Seed: make([]byte, 65)}, "65 bytes"},
 		{"far future", bootparam.Params{Wall: time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC)}, "3000"},
 		{"no equals sign", bootparam.Params{Env: []string{"PATH"}}, `"PATH"`},
@@ -127,7 +127,7 @@ func TestDecodeRefuses(t *testing.T) {
 		b[i] ^= 0x10
 		return b
 	}
-	seed := append([]byte{1, 0, 16, 0}, make([]byte, 16)...)
+	seed := append([]byte{1, 0, 32, 0}, make([]byte, 32)...)
 	for _, c := range []struct {
 		name string
 		mem  []byte
@@ -197,7 +197,7 @@ func FuzzDecode(f *testing.F) {
 
 func Example() {
 	b, err := bootparam.Params{
-		Seed: []byte("sixteen bytes !!"), // fresh from crypto/rand in real use
+		Seed: []byte("32 bytes that no one can foresee"), // fresh from crypto/rand in real use
 		Env:  []string{"INGOT_ADDR=10.0.2.15/24"},
 		Args: []string{"-v"},
 	}.Encode()
@@ -207,5 +207,5 @@ func Example() {
 	}
 	p, err := bootparam.Decode(b)
 	fmt.Printf("%d bytes, %s, %q %q, %v\n", len(b), b[:8], p.Env, p.Args, err)
-	// Output: 72 bytes, INGOTBP1, ["INGOT_ADDR=10.0.2.15/24"] ["-v"], <nil>
+	// Output: 88 bytes, INGOTBP1, ["INGOT_ADDR=10.0.2.15/24"] ["-v"], <nil>
 }

@@ -25,7 +25,7 @@
 //
 // with these tags:
 //
-//	1  seed: 16 to 64 bytes that no one else knows; at most one
+//	1  seed: 32 to 64 bytes that no one else knows; at most one
 //	2  wall clock: int64, nanoseconds since 1970-01-01 UTC; at most one
 //	3  environment entry "key=value"; any number, in order
 //	4  program argument, from argv[1] on; any number, in order
