@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"log"
 	"math/rand/v2"
 	"net"
@@ -98,7 +97,7 @@ func setUp(tb testing.TB, dir string) error {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
-	overlay, err := embedInstead(ctx, dir)
+	overlay, err := embedInstead(ctx, tb, dir)
 	if err != nil {
 		return err
 	}
@@ -117,33 +116,14 @@ const firmwarePackage = "ingot.dev/firmware/cmd/ingot-firmware"
 
 // embedInstead returns an overlay that has the test's store in place of the
 // development certificates, whether or not there are any.
-func embedInstead(ctx context.Context, dir string) (map[string]string, error) {
+func embedInstead(ctx context.Context, tb testing.TB, dir string) (map[string]string, error) {
 	main, err := image.MainDir(ctx, image.Options{Package: []string{firmwarePackage}})
 	if err != nil {
 		return nil, err
 	}
-	embedded := filepath.Join(main, "certs", "image")
-	overlay := map[string]string{}
-	err = filepath.WalkDir(embedded, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			overlay[path] = ""
-		}
-		return err
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	for name, data := range world.store {
-		file := filepath.Join(dir, "store", filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			return nil, err
-		}
-		if err := os.WriteFile(file, data, 0o600); err != nil {
-			return nil, err
-		}
-		overlay[filepath.Join(embedded, filepath.FromSlash(name))] = file
-	}
-	return overlay, nil
+	store := filepath.Join(dir, "store")
+	world.store.WriteDir(tb, store)
+	return image.ReplaceDir(filepath.Join(main, "certs", "image"), store)
 }
 
 // storeEnv is the certificate store as guest/ takes it.

@@ -262,6 +262,39 @@ func writeOverlay(temp, path string, others map[string]string) (string, error) {
 	return overlay, os.WriteFile(overlay, b, 0o666)
 }
 
+// ReplaceDir returns an Overlay in which the directory at path, whether or not it
+// exists, holds what the directory from holds, and nothing else.
+func ReplaceDir(path, from string) (map[string]string, error) {
+	overlay := map[string]string{}
+	add := func(root string, content func(file, rel string)) error {
+		return filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			rel, err := filepath.Rel(root, file)
+			content(file, rel)
+			return err
+		})
+	}
+	path, err := filepath.Abs(path)
+	if err == nil {
+		from, err = filepath.Abs(from)
+	}
+	if err == nil {
+		err = add(path, func(file, _ string) { overlay[file] = "" })
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
+	if err == nil {
+		err = add(from, func(file, rel string) { overlay[filepath.Join(path, rel)] = file })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
+	return overlay, nil
+}
+
 // inspect reads an image's sizes from its section headers.
 func inspect(file, finalPath string, board boards.Board) (*Image, error) {
 	info, err := os.Stat(file)

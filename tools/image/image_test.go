@@ -4,6 +4,8 @@ import (
 	"context"
 	"debug/elf"
 	"errors"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -256,17 +258,14 @@ func main() {
 	dir := module(t, map[string]string{
 		"app/main.go":      embeds,
 		"app/data/old.txt": "the-content-that-was-there",
-		"new.txt":          "the-content-from-elsewhere",
+		"new/new.txt":      "the-content-from-elsewhere",
 	})
-	out := filepath.Join(t.TempDir(), "app.elf")
-	_, err := Build(testContext(t), Options{
-		Package: []string{"./app"}, Dir: dir, Output: out,
-		Overlay: map[string]string{
-			filepath.Join(dir, "app/data/old.txt"): "",
-			filepath.Join(dir, "app/data/new.txt"): filepath.Join(dir, "new.txt"),
-		},
-	})
+	overlay, err := ReplaceDir(filepath.Join(dir, "app/data"), filepath.Join(dir, "new"))
 	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "app.elf")
+	if _, err := Build(testContext(t), Options{Package: []string{"./app"}, Dir: dir, Output: out, Overlay: overlay}); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(out)
@@ -276,5 +275,30 @@ func main() {
 	if !strings.Contains(string(b), "from-elsewhere") || strings.Contains(string(b), "that-was-there") {
 		t.Errorf("the image holds other files than the overlay says: new %v, old %v",
 			strings.Contains(string(b), "from-elsewhere"), strings.Contains(string(b), "that-was-there"))
+	}
+}
+
+func TestReplaceDir(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"from/a", "from/sub/b", "old/a", "old/c"} {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for path, want := range map[string]map[string]string{
+		"old": {at("old/a"): at("from/a"), at("old/sub/b"): at("from/sub/b"), at("old/c"): ""},
+		"new": {at("new/a"): at("from/a"), at("new/sub/b"): at("from/sub/b")},
+	} {
+		if got, err := ReplaceDir(at(path), at("from")); err != nil || !maps.Equal(got, want) {
+			t.Errorf("%s: %v, %v; want %v", path, got, err, want)
+		}
+	}
+	if _, err := ReplaceDir(at("old"), at("nowhere")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("from nowhere: %v", err)
 	}
 }

@@ -21,8 +21,10 @@ var (
 		"ingot.dev/firmware",
 	}
 	fast = []string{
+		"crypto/internal/constanttime",
 		"crypto/internal/fips140/aes/...",
 		"crypto/internal/fips140/alias",
+		"crypto/internal/fips140/bigmod", // half of an ECDSA signature
 		"crypto/internal/fips140/edwards25519/...",
 		"crypto/internal/fips140/mlkem",
 		"crypto/internal/fips140/nistec/fiat",
@@ -30,13 +32,13 @@ var (
 		"crypto/internal/fips140/sha3",
 		"crypto/internal/fips140/sha512",
 		"crypto/internal/fips140/subtle",
+		"crypto/internal/fips140deps/...",
+		"encoding/binary", // in ChaCha20
 		"golang.org/x/crypto/...",
 		"vendor/golang.org/x/crypto/...",
 		"internal/byteorder",
-		"internal/runtime/...",
+		"internal/runtime/maps",
 		"math/bits",
-		"sync",
-		"sync/atomic",
 		"ingot.dev/net/link",
 	}
 )

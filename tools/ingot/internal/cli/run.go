@@ -50,7 +50,7 @@ prints commands to try it with, and shows the console until Ctrl-C.`,
 	flags.register(cmd.Flags())
 	f := cmd.Flags()
 	f.IntVar(&opt.Port, "port", devrun.GuestPort, "`port` of 127.0.0.1 for the firmware's TLS port")
-	f.StringVar(&opt.Certs, "certs", "", "`folder` of development certificates (default: certs in the program's folder)")
+	f.StringVar(&opt.Certs, "certs", "", "`folder` of development certificates to build in (default: certs in the program's folder)")
 	f.StringArrayVar(&opt.Env, "env", nil, "`KEY=VALUE` for the firmware's environment; may be repeated")
 	f.DurationVar(&opt.Limit, "limit", time.Minute, "`time` from power-on to the first TLS handshake")
 	return cmd

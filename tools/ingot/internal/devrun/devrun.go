@@ -40,9 +40,9 @@ type Options struct {
 	// Port is the port of 127.0.0.1 at which the guest's GuestPort appears.
 	Port int
 
-	// Certs is the folder with the development certificates. Empty: "certs"
-	// in the directory of the program. What is not there is made by
-	// MakeCerts.
+	// Certs is the folder with the development certificates, of which the
+	// part "image" becomes the program's "certs/image". Empty: "certs" in the
+	// directory of the program. What is not there is made by MakeCerts.
 	Certs     string
 	MakeCerts func(dir string) error
 
@@ -69,9 +69,22 @@ func Run(ctx context.Context, opt Options) error {
 	if err := portFree(opt.Port); err != nil {
 		return err
 	}
-	dir, err := prepareCerts(ctx, opt, say)
+	main, err := image.MainDir(ctx, opt.Image)
 	if err != nil {
 		return err
+	}
+	dir := filepath.Join(main, "certs")
+	if opt.Certs != "" {
+		dir = opt.Certs
+	}
+	if err := prepareCerts(dir, opt.MakeCerts, say); err != nil {
+		return err
+	}
+	if opt.Certs != "" {
+		opt.Image.Overlay, err = image.ReplaceDir(filepath.Join(main, "certs", "image"), filepath.Join(dir, "image"))
+		if err != nil {
+			return err
+		}
 	}
 	caFile := filepath.Join(dir, "host", "ca.pem")
 	roots, err := readRoots(caFile)
@@ -133,28 +146,20 @@ func portTaken(port int, err error) error {
 	return fmt.Errorf("port %d: %w (%w); stop what uses it, or choose another, as in: make run PORT=%d", port, ErrPortTaken, err, port+1)
 }
 
-// prepareCerts returns the folder of development certificates, made if it was
-// not there, and judged as the firmware will judge it.
-func prepareCerts(ctx context.Context, opt Options, say func(string, ...any)) (string, error) {
-	dir := opt.Certs
-	if dir == "" {
-		main, err := image.MainDir(ctx, opt.Image)
-		if err != nil {
-			return "", err
-		}
-		dir = filepath.Join(main, "certs")
-	}
+// prepareCerts makes the development certificates in dir if they are not there,
+// and judges them as the firmware will.
+func prepareCerts(dir string, makeCerts func(string) error, say func(string, ...any)) error {
 	store := filepath.Join(dir, "image")
 	if _, err := os.Stat(store); errors.Is(err, fs.ErrNotExist) {
 		say("There are no development certificates: making some in %s.", shortest(dir))
-		if err := opt.MakeCerts(dir); err != nil {
-			return "", err
+		if err := makeCerts(dir); err != nil {
+			return err
 		}
 	}
 	if _, err := certs.Load(os.DirFS(store), certs.Options{}); err != nil {
-		return "", fmt.Errorf("the firmware would not start with the certificates in %s: %w\nTo make new ones: ingot certs init --force %s", shortest(store), err, shortest(dir))
+		return fmt.Errorf("the firmware would not start with the certificates in %s: %w\nTo make new ones: ingot certs init --force %s", shortest(store), err, shortest(dir))
 	}
-	return dir, nil
+	return nil
 }
 
 func readRoots(file string) (*x509.CertPool, error) {

@@ -1,10 +1,14 @@
 package devrun
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -61,26 +65,66 @@ func TestPrepareCerts(t *testing.T) {
 	say := func(format string, _ ...any) { said.WriteString(format) }
 	good := certstest.Template{Names: []string{"localhost"}}
 
-	opt := Options{Certs: filepath.Join(t.TempDir(), "certs"), MakeCerts: makeCerts(t, good)}
-	dir, err := prepareCerts(t.Context(), opt, say)
-	if err != nil || dir != opt.Certs || !strings.Contains(said.String(), "making some") {
-		t.Fatalf("%q, %v, said %q", dir, err, said.String())
+	newDir := func() string { return filepath.Join(t.TempDir(), "certs") }
+	dir := newDir()
+	if err := prepareCerts(dir, makeCerts(t, good), say); err != nil || !strings.Contains(said.String(), "making some") {
+		t.Fatalf("%v, said %q", err, said.String())
 	}
 	// What is there stays.
-	opt.MakeCerts = func(string) error { t.Error("certificates are made again"); return nil }
-	if _, err := prepareCerts(t.Context(), opt, say); err != nil {
+	again := func(string) error { t.Error("certificates are made again"); return nil }
+	if err := prepareCerts(dir, again, say); err != nil {
 		t.Error(err)
 	}
-
-	opt = Options{Certs: filepath.Join(t.TempDir(), "certs"), MakeCerts: makeCerts(t, good.Expired())}
-	if _, err := prepareCerts(t.Context(), opt, say); err == nil || !strings.Contains(err.Error(), "certs init --force") || !strings.Contains(err.Error(), "cert.der") {
+	err := prepareCerts(newDir(), makeCerts(t, good.Expired()), say)
+	if err == nil || !strings.Contains(err.Error(), "certs init --force") || !strings.Contains(err.Error(), "cert.der") {
 		t.Errorf("an expired identity: %v; want the file and what to do", err)
 	}
-
 	failed := errors.New("disk full")
-	opt = Options{Certs: filepath.Join(t.TempDir(), "certs"), MakeCerts: func(string) error { return failed }}
-	if _, err := prepareCerts(t.Context(), opt, say); !errors.Is(err, failed) {
+	if err := prepareCerts(newDir(), func(string) error { return failed }, say); !errors.Is(err, failed) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestDefaultFirmware is what "make run" does, from missing certificates to the
+// printed commands and Ctrl-C.
+func TestDefaultFirmware(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts QEMU")
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	progress, w := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		done <- Run(ctx, Options{
+			Image:     image.Options{Package: []string{"ingot.dev/firmware/cmd/ingot-firmware"}, Output: filepath.Join(t.TempDir(), "firmware.elf")},
+			Port:      freePort(t),
+			Certs:     filepath.Join(t.TempDir(), "my certs"),
+			MakeCerts: makeCerts(t, certstest.Template{Names: []string{"localhost"}}),
+			Console:   io.Discard,
+			Progress:  w,
+		})
+		w.Close()
+	}()
+	var said []string
+	commands := 0
+	for lines := bufio.NewScanner(progress); lines.Scan(); {
+		said = append(said, lines.Text())
+		if command, ok := strings.CutPrefix(lines.Text(), "  "); ok {
+			commands++
+			if name, _, _ := strings.Cut(command, " "); lookPath(t, name) {
+				// Nothing to send, so that the printed command ends.
+				if out, err := exec.CommandContext(ctx, "sh", "-c", command).CombinedOutput(); err != nil {
+					t.Errorf("%s: %v\n%s", command, err, out)
+				}
+			}
+		}
+		if strings.Contains(lines.Text(), "Ctrl-C") {
+			interrupt()
+		}
+	}
+	if err := <-done; err != nil || commands != 2 {
+		t.Errorf("%d commands, %v; said\n%s", commands, err, strings.Join(said, "\n"))
 	}
 }
 
@@ -112,10 +156,12 @@ func TestGuestThatEnds(t *testing.T) {
 
 	// The firmware does not compile, its certificates are bad: each is said
 	// before a machine starts.
+	program := opt.Image.Package
 	opt.Image.Package = []string{"nowhere.go"}
 	if err := Run(t.Context(), opt); err == nil || !strings.Contains(err.Error(), "nowhere.go") {
 		t.Errorf("%v", err)
 	}
+	opt.Image.Package = program
 	if err := os.WriteFile(filepath.Join(opt.Certs, "image/identities/default/cert.der"), []byte("-----BEGIN CERTIFICATE-----"), 0o600); err != nil {
 		t.Fatal(err)
 	}
