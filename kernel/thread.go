@@ -127,7 +127,6 @@ func (k *Kernel) clone(flags, sp, tls uint32) int32 {
 func (k *Kernel) exitThread() {
 	i := k.cur
 	t := &k.threads[i]
-	k.stopTimer(i)
 	if k.vfpOwner == i {
 		k.vfpOwner = none
 	}
