@@ -71,7 +71,7 @@ var table = []Board{
 		TextAddr:    0x80010000,
 		PageSize:    0x1000,
 		EntryName:   "imx6ulevk_entry",
-		ImageBudget: 7_500_000,
+		ImageBudget: 16_000_000,
 		RAM:         512 << 20,
 		BootParams:  0x910000, // on-chip RAM, second half
 		QEMU: QEMU{

@@ -1,0 +1,42 @@
+package depcheck
+
+import (
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"ingot.dev/tools/image"
+)
+
+// sizeLimits is what the default image may weigh, by Go release: the figure that
+// the project promises, and for later releases what they have added to it.
+var sizeLimits = []struct {
+	release string
+	bytes   int64
+}{
+	{"go1.26", 7_500_000},
+	{"go1.27", 8_250_000},
+}
+
+// The default image keeps its size. When this fails, 'ingot build --symbols' and
+// 'go tool nm -size -sort size' tell what has grown; package image says what has
+// been done about it so far.
+func TestImageSize(t *testing.T) {
+	im, err := image.Build(t.Context(), image.Options{
+		Package: []string{"ingot.dev/firmware/cmd/ingot-firmware"},
+		Output:  filepath.Join(t.TempDir(), "image.elf"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, limit := range sizeLimits {
+		if strings.HasPrefix(runtime.Version(), limit.release) {
+			if im.Size >= limit.bytes {
+				t.Errorf("%d bytes with %s, %d allowed", im.Size, runtime.Version(), limit.bytes-1)
+			}
+			return
+		}
+	}
+	t.Skipf("no limit is known for %s: the image has %d bytes", runtime.Version(), im.Size)
+}
