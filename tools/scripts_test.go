@@ -104,9 +104,9 @@ func TestFuzzScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "test -run ^$ -fuzz ^FuzzOne$ -fuzztime 5s ./a\n" +
-		"test -run ^$ -fuzz ^FuzzTwo$ -fuzztime 5s ./a\n" +
-		"test -run ^$ -fuzz ^FuzzBad$ -fuzztime 5s ./b\n"
+	want := "test -run ^$ -fuzz ^FuzzOne$ -fuzztime 5s -fuzzminimizetime 5x ./a\n" +
+		"test -run ^$ -fuzz ^FuzzTwo$ -fuzztime 5s -fuzzminimizetime 5x ./a\n" +
+		"test -run ^$ -fuzz ^FuzzBad$ -fuzztime 5s -fuzzminimizetime 5x ./b\n"
 	if string(got) != want {
 		t.Errorf("ran\n%swant\n%s", got, want)
 	}

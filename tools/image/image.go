@@ -198,20 +198,26 @@ func MainDir(ctx context.Context, opt Options) (string, error) {
 
 // mainDir returns the directory of the program's main package.
 func (b *builder) mainDir(ctx context.Context) (string, error) {
-	args := append([]string{"list", "-tags", b.tags(), "-f", "{{.Name}}\t{{.Dir}}"}, b.opt.Package...)
+	// -e: what is wrong with the program is better said by the compiler, or
+	// gets put right before it runs (files to embed that are not made yet).
+	args := append([]string{"list", "-e", "-tags", b.tags(), "-f", `{{.Name}}{{"\t"}}{{.Dir}}{{"\t"}}{{.Error}}{{"\x00"}}`}, b.opt.Package...)
 	out, err := b.run(ctx, args...)
 	if err != nil {
 		return "", err
 	}
-	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if len(lines) != 1 {
-		return "", fmt.Errorf("image: %s names %d packages, an image is made from one", strings.Join(b.opt.Package, " "), len(lines))
+	what := strings.Join(b.opt.Package, " ")
+	found := strings.Split(strings.TrimSpace(out), "\x00")
+	if len(found) != 2 { // each ends with a zero byte
+		return "", fmt.Errorf("image: %s names %d packages, an image is made from one", what, len(found)-1)
 	}
-	name, dir, _ := strings.Cut(lines[0], "\t")
-	if name != "main" {
-		return "", fmt.Errorf("image: %s is package %s: %w", strings.Join(b.opt.Package, " "), name, ErrNotMain)
+	f := strings.SplitN(found[0], "\t", 3)
+	if len(f) != 3 || f[0] == "" || f[1] == "" {
+		return "", fmt.Errorf("image: %s: %s", what, strings.TrimSpace(f[len(f)-1]))
 	}
-	return dir, nil
+	if f[0] != "main" {
+		return "", fmt.Errorf("image: %s is package %s: %w", what, f[0], ErrNotMain)
+	}
+	return f[1], nil
 }
 
 // run executes the go command for the board's target and returns what it

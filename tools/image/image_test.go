@@ -231,6 +231,11 @@ func TestMainDir(t *testing.T) {
 	if err != nil || filepath.Base(got) != "plain" || !filepath.IsAbs(got) {
 		t.Errorf("%q, %v", got, err)
 	}
+	// Before the files that it embeds have been made.
+	dir = module(t, map[string]string{"app/main.go": "package main\n\nimport \"embed\"\n\n//go:embed data\nvar data embed.FS\n\nfunc main() {}\n"})
+	if _, err := MainDir(testContext(t), Options{Package: []string{"./app"}, Dir: dir}); err != nil {
+		t.Errorf("with nothing to embed: %v", err)
+	}
 	if _, err := MainDir(testContext(t), Options{Dir: dir}); err == nil {
 		t.Error("no package was accepted")
 	}
