@@ -94,6 +94,7 @@ func (k *Kernel) epollCtl(epfd, op, fd, event uint32) int32 {
 		if w == none {
 			return ENOSPC
 		}
+		k.watchEnd = max(k.watchEnd, w+1)
 		k.watches[w] = watch{poll: pf.object, fd: int16(fd), next: f.watches}
 		f.watches = w
 	case ctlDel:
@@ -138,6 +139,9 @@ func (k *Kernel) unwatch(f *file, w int16) {
 		k.watches[p].next = k.watches[w].next
 	}
 	k.watches[w].poll = none
+	for k.watchEnd > 0 && k.watches[k.watchEnd-1].poll == none {
+		k.watchEnd--
+	}
 }
 
 func (k *Kernel) unwatchAll(f *file) {
@@ -193,8 +197,8 @@ func (k *Kernel) epollWait(epfd, events, maxEvents uint32, timeout int32) int32 
 	p := &k.polls[i]
 	n := uint32(0)
 	w := p.rotate
-	for range k.watches {
-		if w++; w >= MaxWatches {
+	for range k.watchEnd {
+		if w++; w >= k.watchEnd {
 			w = 0
 		}
 		if k.watches[w].poll != i {

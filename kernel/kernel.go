@@ -42,6 +42,9 @@ type Kernel struct {
 	events  [MaxEventFDs]eventFD
 	polls   [MaxPolls]poll
 	watches [MaxWatches]watch
+	// watchEnd is one above the last watch in use, so that looking for what is ready
+	// costs by what is watched.
+	watchEnd int16
 
 	devices  [MaxDevices]device
 	ndevices int32

@@ -82,7 +82,7 @@ func TestRoundRobin(t *testing.T) {
 	m := newTestKernel(t)
 	var order []int16
 	threads := []int16{m.cur, m.newThread(), m.newThread(), m.newThread()}
-	m.advance(wakeSlice + 1000) // the one that made them has had no rival before
+	m.advance(sliceTime + 1000) // the one that made them has had no rival before
 	for range 12 {
 		order = append(order, m.cur)
 		m.advance(sliceTime + 1000)
@@ -121,8 +121,8 @@ func (m *machineUnderTest) futexWaiter(addr uint32) int16 {
 	return i
 }
 
-// TestWakersGoOn: a thread that another one wakes waits for wakeSlice, not for a
-// whole slice, and not less.
+// TestWakersGoOn: a thread that another one wakes waits for the waker's slice to
+// end, which begins with the wake-up if the waker has had no rival.
 func TestWakersGoOn(t *testing.T) {
 	m := newTestKernel(t)
 	waker := m.cur
@@ -130,10 +130,10 @@ func TestWakersGoOn(t *testing.T) {
 	m.advance(50 * sliceTime) // long without a rival
 	m.wantCall(1, sysFutex, m.scratch, futexWake, 1)
 	eq(t, "after the wake-up", m.cur, waker)
-	m.advance(wakeSlice / 2)
-	eq(t, "half of wakeSlice later", m.cur, waker)
-	m.advance(wakeSlice)
-	eq(t, "after wakeSlice", m.cur, i)
+	m.advance(sliceTime / 2)
+	eq(t, "half a slice later", m.cur, waker)
+	m.advance(sliceTime)
+	eq(t, "after the slice", m.cur, i)
 }
 
 // device opens the first device and has a new thread wait for its interrupt.

@@ -58,7 +58,7 @@ type Options struct {
 	Linger int
 
 	// ReadBuffer and WriteBuffer are sizes in bytes; 0 leaves them to the
-	// provider, which adapts them to the traffic.
+	// provider.
 	ReadBuffer, WriteBuffer int
 }
 

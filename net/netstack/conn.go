@@ -78,7 +78,6 @@ func (c *Conn) Read(b []byte) (int, error) {
 		res, err := c.ep.Read(&c.dst, tcpip.ReadOptions{})
 		c.dst = nil
 		if err == nil {
-			c.ep.ModerateRecvBuf(res.Count)
 			return res.Count, nil
 		}
 		if _, ok := err.(*tcpip.ErrWouldBlock); ok {

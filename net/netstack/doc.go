@@ -24,9 +24,9 @@
 //
 // The sizes are for boards of 64 MB and more, with connections by the thousand:
 //
-//   - A connection's receive buffer starts at 128 KiB and grows with the
-//     traffic to at most 1 MiB, the same for sending. These are limits, not
-//     allocations: an idle connection holds none of it.
+//   - A connection's receive buffer holds up to 256 KiB, the same for sending, and
+//     up to 1 MiB if the program asks for it. These are limits, not allocations:
+//     an idle connection holds none of it.
 //   - TIME-WAIT lasts 10 s instead of RFC 9293's four minutes, so that a server
 //     that closes 1,000 connections a second holds no more than 10,000. Sequence numbers are
 //     random and timestamps (RFC 7323) are on where the peer has them, which is

@@ -213,7 +213,7 @@ func (s *Stack) build(dev nic.Device) error {
 // Buffer sizes in bytes, and times: see the package's documentation.
 const (
 	bufferMin     = 4 << 10
-	bufferDefault = 128 << 10
+	bufferDefault = 256 << 10
 	bufferMax     = 1 << 20
 
 	timeWait = 10 * time.Second
@@ -225,7 +225,9 @@ const (
 func (s *Stack) tune() error {
 	sack := tcpip.TCPSACKEnabled(true)
 	recovery := tcpip.TCPRecovery(tcpip.TCPRACKLossDetection)
-	moderate := tcpip.TCPModerateReceiveBufferOption(true)
+	// Not adapted to the traffic: when gVisor enlarges a buffer it can forget to tell
+	// the peer that the window has opened, and the peer waits for seconds.
+	moderate := tcpip.TCPModerateReceiveBufferOption(false)
 	delay := tcpip.TCPDelayEnabled(false)
 	wait := tcpip.TCPTimeWaitTimeoutOption(timeWait)
 	reuse := tcpip.TCPTimeWaitReuseOption(tcpip.TCPTimeWaitReuseGlobal)
