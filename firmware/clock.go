@@ -2,33 +2,19 @@ package firmware
 
 import (
 	"fmt"
-	"io/fs"
 	"time"
-
-	"ingot.dev/certs"
 )
 
 // buildTime is set by the linker: -X ingot.dev/firmware.buildTime=SECONDS, the
 // seconds since 1970 of the build or, for reproducible builds, of the source.
 var buildTime string
 
+// buildFloor is the earliest that it can be, or zero if nobody told the linker.
 func buildFloor() time.Time {
 	if sec := parseSeconds(buildTime); sec > 0 {
 		return time.Unix(sec, 0)
 	}
 	return time.Time{}
-}
-
-// floor is the earliest that it can be: the time of the build, and the start of
-// the newest certificate's validity. What is wrong with the store Load will tell.
-func floor(fsys fs.FS, now time.Time) time.Time {
-	t := buildFloor()
-	for _, id := range certs.Inspect(fsys, certs.Options{Now: func() time.Time { return now }}).Identities {
-		if nb := id.Leaf().NotBefore; nb.After(t) {
-			t = nb
-		}
-	}
-	return t
 }
 
 func parseSeconds(s string) int64 {

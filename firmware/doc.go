@@ -1,6 +1,6 @@
 // Package firmware brings a board up and serves TLS on it.
 //
-//	//go:embed all:certs
+//	//go:embed all:certs/image
 //	var certificates embed.FS
 //
 //	func main() {
@@ -23,10 +23,10 @@
 //
 // # Time
 //
-// The clock starts at the latest of: the boot loader's time, the build's time, the
-// newest certificate's notBefore (which can't lie in the future of a true clock). A
-// time server corrects it. It never goes below the build's time. Validity of
-// certificates is judged on it, and the console says where it came from.
+// The clock starts at the later of the boot loader's time and the build's, which
+// 'ingot build' puts into the image. A time server corrects it. It never goes below
+// the build's time. Validity of certificates is judged on it, and the console says
+// where it came from.
 //
 // # Settings
 //

@@ -26,8 +26,9 @@ var ErrNoEntropy = errors.New("no entropy: no seed came with the boot parameters
 
 // Config says what a firmware is.
 type Config struct {
-	// Certs holds the certificate store, at its root or in a folder "certs", as
-	// go:embed leaves it. See package certs for its layout.
+	// Certs holds the certificate store, at its root or, as go:embed leaves it, in
+	// "certs/image" (where 'ingot certs init' puts it) or "certs". See package
+	// certs for its layout.
 	Certs fs.FS
 
 	// Services are what Main serves.
@@ -167,13 +168,16 @@ func (s *System) loadCerts(fsys fs.FS, hosted bool) error {
 	if fsys == nil {
 		return errors.New("firmware: Config.Certs is missing: embed a certificate store (ingot certs init makes one)")
 	}
-	if _, err := fs.Stat(fsys, "certs"); err == nil {
-		if fsys, err = fs.Sub(fsys, "certs"); err != nil {
-			return err
+	for _, dir := range []string{"certs/image", "certs"} {
+		if _, err := fs.Stat(fsys, dir); err == nil {
+			if fsys, err = fs.Sub(fsys, dir); err != nil {
+				return err
+			}
+			break
 		}
 	}
 	if !hosted {
-		source, err := s.startClock(fsys)
+		source, err := startClock(time.Now(), buildFloor(), setClock)
 		if err != nil {
 			return err
 		}
@@ -188,11 +192,6 @@ func (s *System) loadCerts(fsys fs.FS, hosted bool) error {
 	}
 	s.Certs = store
 	return nil
-}
-
-func (s *System) startClock(fsys fs.FS) (string, error) {
-	now := time.Now()
-	return startClock(now, floor(fsys, now), setClock)
 }
 
 func (s *System) openStack(ctx context.Context, set settings) error {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -55,6 +56,28 @@ func TestWallClock(t *testing.T) {
 	m := start(t, qemu.Config{Wall: time.Now().AddDate(20, 0, 0), Network: true})
 	exits(t, m, 1)
 	contains(t, "console", m.Console(), "the certificate was valid until")
+}
+
+// TestBuildStamp: without a time in the boot parameters, the clock starts at the
+// build's.
+func TestBuildStamp(t *testing.T) {
+	im, err := os.Stat(world.firmware)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := start(t, qemu.Config{NoWall: true, Forwards: []qemu.Forward{{GuestPort: port}}})
+	line, err := m.WaitConsole(testContext(t), regexp.MustCompile(`msg="time (\S+)" source="the build: `))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := time.Parse(time.RFC3339, line[1])
+	if off := im.ModTime().Sub(got); err != nil || off < -5*time.Minute || off > 15*time.Minute {
+		t.Errorf("the clock started at %s (%v), the image was built before %v", line[1], err, im.ModTime())
+	}
+	if _, err := m.WaitConsole(testContext(t), listening); err != nil {
+		t.Fatal(err)
+	}
+	mustEcho(t, mustConnect(t, m, clientConfig()), 100)
 }
 
 func TestTwoBootsDiffer(t *testing.T) {

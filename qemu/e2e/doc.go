@@ -8,7 +8,7 @@
 // The scenarios:
 //
 //	 1  the console tells the address from DHCP, or the static one   boot_test.go
-//	 2  without a seed the firmware says so and stops                boot_test.go
+//	 2  without a seed it stops, without a clock it has the build's  boot_test.go
 //	 3  two boots have different random numbers                      boot_test.go
 //	 4  an idle machine sleeps                                       boot_test.go
 //	 5  ten idle minutes later it still answers                      idle_test.go

@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 
 	"ingot.dev/board/boards"
 )
@@ -114,7 +116,11 @@ func Build(ctx context.Context, opt Options) (*Image, error) {
 }
 
 func build(ctx context.Context, opt Options, board boards.Board) (*Image, error) {
-	b := builder{opt: opt, board: board}
+	stamp, err := buildStamp(os.Getenv("SOURCE_DATE_EPOCH"))
+	if err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
+	b := builder{opt: opt, board: board, stamp: stamp}
 	output, err := filepath.Abs(opt.Output)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
@@ -169,6 +175,21 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 type builder struct {
 	opt   Options
 	board boards.Board
+	stamp int64 // the build's time, in seconds since 1970
+}
+
+// buildStamp is the time that a firmware's clock never goes below: now or, for
+// builds that can be repeated, SOURCE_DATE_EPOCH
+// (https://reproducible-builds.org/specs/source-date-epoch/).
+func buildStamp(epoch string) (int64, error) {
+	if epoch == "" {
+		return time.Now().Unix(), nil
+	}
+	sec, err := strconv.ParseInt(epoch, 10, 64)
+	if err != nil || sec <= 0 {
+		return 0, fmt.Errorf("SOURCE_DATE_EPOCH=%q: give seconds since 1970, or leave it out", epoch)
+	}
+	return sec, nil
 }
 
 func (b *builder) tags() string {
@@ -176,7 +197,7 @@ func (b *builder) tags() string {
 }
 
 func (b *builder) ldflags() string {
-	s := fmt.Sprintf("-T %#x -R %#x -E %s", b.board.TextAddr, b.board.PageSize, b.board.EntryName)
+	s := fmt.Sprintf("-T %#x -R %#x -E %s -X ingot.dev/firmware.buildTime=%d", b.board.TextAddr, b.board.PageSize, b.board.EntryName, b.stamp)
 	if !b.opt.Symbols {
 		s = "-s -w " + s
 	}

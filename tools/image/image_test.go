@@ -307,3 +307,18 @@ func TestReplaceDir(t *testing.T) {
 		t.Errorf("from nowhere: %v", err)
 	}
 }
+
+func TestBuildStamp(t *testing.T) {
+	before := time.Now().Unix()
+	if got, err := buildStamp(""); err != nil || got < before || got > time.Now().Unix() {
+		t.Errorf("%d, %v; want now", got, err)
+	}
+	if got, err := buildStamp("1700000000"); err != nil || got != 1700000000 {
+		t.Errorf("%d, %v; want SOURCE_DATE_EPOCH", got, err)
+	}
+	for _, bad := range []string{"yesterday", "0", "-5", "1e9"} {
+		if _, err := buildStamp(bad); err == nil || !strings.Contains(err.Error(), "SOURCE_DATE_EPOCH") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
