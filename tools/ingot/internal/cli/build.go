@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ingot.dev/board/boards"
+	"ingot.dev/certs"
 	"ingot.dev/tools/image"
 )
 
@@ -61,7 +65,9 @@ func newBuildCommand() *cobra.Command {
 		Short: "Build a Go program into an image",
 		Long: `build compiles and links a Go program, with the kernel and the board's code,
 into an image that boots on the board, and checks its size against the
-board's budget. Any main package will do; it needs no changes.`,
+board's budget. Any main package will do; it needs no changes. If there is a
+certificate store in certs/image of the program's folder, which is where 'ingot
+certs init' and 'ingot run' keep one, it has to be sound.`,
 		Example: `  ingot build ./firmware/cmd/ingot-firmware
   ingot build --tags bench -o bench.elf ./firmware/cmd/ingot-firmware`,
 		Args: packageArgs,
@@ -72,7 +78,11 @@ board's budget. Any main package will do; it needs no changes.`,
 					return err
 				}
 			}
-			im, err := image.Build(cmd.Context(), flags.options(args, output))
+			opt := flags.options(args, output)
+			if err := checkCerts(cmd.Context(), opt); err != nil {
+				return err
+			}
+			im, err := image.Build(cmd.Context(), opt)
 			if err != nil {
 				return err
 			}
@@ -83,6 +93,23 @@ board's budget. Any main package will do; it needs no changes.`,
 	flags.register(cmd.Flags())
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (default: the program's name with .elf)")
 	return cmd
+}
+
+// checkCerts judges the certificate store in the program's folder, if there is one,
+// as the firmware will when it starts.
+func checkCerts(ctx context.Context, opt image.Options) error {
+	dir, err := image.MainDir(ctx, opt)
+	if err != nil {
+		return err
+	}
+	store := filepath.Join(dir, "certs", "image")
+	if _, err := os.Stat(store); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if _, err := certs.Load(os.DirFS(store), certs.Options{}); err != nil {
+		return fmt.Errorf("the firmware would not start with the certificates in %s: %w", store, err)
+	}
+	return nil
 }
 
 // packageArgs accepts one package, or any number of Go files.

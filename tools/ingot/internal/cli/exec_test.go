@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ingot.dev/certs/certstest"
 )
 
 // These build images and boot them.
@@ -76,6 +78,33 @@ func TestBuildUsage(t *testing.T) {
 		if code != ExitUsage || !strings.Contains(stderr, c.want) {
 			t.Errorf("%q: status %d, %q; want a usage error with %q", c.args, code, stderr, c.want)
 		}
+	}
+}
+
+// TestBuildRefusesCerts: a store that the firmware would refuse when it starts is
+// refused before there is an image.
+func TestBuildRefusesCerts(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":  "module example.test/app\n\ngo 1.26\n",
+		"main.go": "package main\n\nfunc main() {}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	tree := certstest.Tree{}
+	ca := certstest.NewCA(t, certstest.Template{})
+	tree.AddAnchor("", ca)
+	tree.AddIdentity("default", ca.Issue(certstest.Template{Names: []string{"localhost"}}.Expired()))
+	tree.WriteDir(t, filepath.Join(dir, "certs", "image"))
+	code, _, stderr := run(t, "build", "-o", "app.elf", ".")
+	if code != ExitFailure || !strings.Contains(stderr, "identities/default/cert.der: the certificate was valid until") {
+		t.Errorf("status %d, %q; want the file and the reason", code, stderr)
+	}
+	if _, err := os.Stat("app.elf"); err == nil {
+		t.Error("there is an image")
 	}
 }
 
