@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"strings"
 	"testing"
 	"time"
 )
@@ -278,7 +279,8 @@ func FuzzOptions(f *testing.F) {
 			if e, ok := err.(*OptionError); !ok || e.Option == "" || e.Fix == "" {
 				t.Errorf("incomplete: %#v", err)
 			}
-			if len(key) > 8 && bytes.Contains([]byte(err.Error()), key) {
+			// What stands in another option too is no secret.
+			if len(key) > 8 && bytes.Contains([]byte(err.Error()), key) && !strings.Contains(host+lo+hi+alpn, string(key)) {
 				t.Error("an error holds a private key")
 			}
 		}
