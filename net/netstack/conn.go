@@ -308,8 +308,7 @@ func (c *Conn) SetLinger(seconds int) error {
 	})
 }
 
-// SetReadBuffer sets how many bytes may wait to be read, headers included, and
-// stops the stack from adapting it.
+// SetReadBuffer sets how many bytes may wait to be read, headers included.
 func (c *Conn) SetReadBuffer(n int) error {
 	return c.setBuffer(n, func() { c.ep.SocketOptions().SetReceiveBufferSize(int64(n), true) })
 }
