@@ -32,7 +32,7 @@ $(CERTS)/image:
 	$(GO) run ./tools/ingot certs init $(CERTS)
 
 .PHONY: test
-test: vet unit fuzz-short ## everything that is tested, with the end-to-end tests in QEMU
+test: peers vet unit fuzz-short ## everything that is tested, with the end-to-end tests in QEMU
 
 .PHONY: vet
 vet: certs ## gofmt, and go vet for the host and the board
@@ -62,7 +62,12 @@ bench: certs qemu $(INGOT) ## measure the firmware in QEMU: one table, and build
 
 .PHONY: qemu
 qemu:
-	@tools/install-qemu.sh
+	@tools/install.sh qemu-system-arm
+
+# What the end-to-end tests talk to; without them those tests would be skipped.
+.PHONY: peers
+peers:
+	@tools/install.sh openssl curl gnutls-cli:gnutls-bin
 
 # The go command knows better than make what is up to date.
 .PHONY: $(INGOT)

@@ -51,7 +51,7 @@ func script(t *testing.T, dir, path, name string, args ...string) (string, error
 	return string(out), err
 }
 
-func TestInstallQEMU(t *testing.T) {
+func TestInstall(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		programs []string
@@ -59,14 +59,15 @@ func TestInstallQEMU(t *testing.T) {
 		want     []string
 		never    string
 	}{
-		{"there already", []string{"qemu-system-arm", "apt-get"}, false, nil, "apt-get"},
-		{"root", []string{"apt-get", "id=echo 0"}, false, []string{"is missing: installing it", "apt-get update", "apt-get install -y"}, "sudo"},
+		{"there already", []string{"qemu-system-arm", "gnutls-cli", "apt-get"}, false, nil, "apt-get"},
+		{"one of them", []string{"qemu-system-arm", "apt-get", "id=echo 0"}, false, []string{"missing: gnutls-cli;", "--no-install-recommends gnutls-bin\n"}, "qemu"},
+		{"root", []string{"apt-get", "id=echo 0"}, false, []string{"missing: qemu-system-arm gnutls-cli; installing", "apt-get update", "apt-get install -y", "--no-install-recommends qemu-system-arm gnutls-bin\n"}, "sudo"},
 		{"a user with sudo", []string{"apt-get", "sudo", "id=echo 1000"}, false, []string{"with sudo apt-get", "sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y"}, "\napt-get"},
-		{"a user without sudo", []string{"apt-get", "id=echo 1000"}, true, []string{"As root: apt-get install qemu-system-arm"}, "apt-get update"},
+		{"a user without sudo", []string{"apt-get", "id=echo 1000"}, true, []string{"As root: apt-get install qemu-system-arm gnutls-bin"}, "apt-get update"},
 		{"another system", nil, true, []string{"Fedora", "Homebrew"}, ""},
 		{"apt-get fails", []string{"apt-get=echo no network; exit 100", "id=echo 0"}, true, []string{"no network"}, ""},
 	} {
-		out, err := script(t, ".", fakePath(t, c.programs...), "install-qemu.sh")
+		out, err := script(t, ".", fakePath(t, c.programs...), "install.sh", "qemu-system-arm", "gnutls-cli:gnutls-bin")
 		if (err != nil) != c.fails {
 			t.Errorf("%s: %v\n%s", c.name, err, out)
 		}
