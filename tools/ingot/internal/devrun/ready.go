@@ -61,7 +61,11 @@ func waitReady(ctx context.Context, m machine, roots *x509.CertPool, limit time.
 			}
 			return fmt.Errorf("%w: it ended: %w; %s", ErrNotReady, err, m.ConsoleTail())
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w (last attempt: %v); %s", ErrNotReady, context.Cause(ctx), last, m.ConsoleTail())
+			err := context.Cause(ctx)
+			if last != nil {
+				err = fmt.Errorf("%w (last attempt: %w)", err, last)
+			}
+			return fmt.Errorf("%w: %w; %s", ErrNotReady, err, m.ConsoleTail())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
