@@ -230,24 +230,70 @@ func TestConnErrors(t *testing.T) {
 	})
 }
 
+// TestOptions: what is set reaches the stack, on a connection and through With.
 func TestOptions(t *testing.T) {
 	a, b := pair(t, nictest.WireOptions{})
-	c, _ := connect(t, a, b, addrB)
-	for name, err := range map[string]error{
-		"no delay":    c.SetNoDelay(false),
-		"keep-alive":  c.SetKeepAlive(true),
-		"period":      c.SetKeepAlivePeriod(time.Minute),
-		"config":      c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: -1}),
-		"linger":      c.SetLinger(5),
-		"readbuffer":  c.SetReadBuffer(32 << 10),
-		"writebuffer": c.SetWriteBuffer(32 << 10),
-	} {
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
+	c, p := connect(t, a, b, addrB)
+	was := c.SocketOptions()
+	if was.Delay || !was.KeepAlive || was.Linger >= 0 {
+		t.Errorf("at first: %+v; want package net's defaults", was)
+	}
+	want := netstack.SocketOptions{
+		Delay: true, KeepAlive: true, Idle: time.Minute, Interval: 7 * time.Second, Count: 3,
+		Linger: 5 * time.Second, ReadBuffer: 32 << 10, WriteBuffer: 48 << 10,
+	}
+	if err := errors.Join(
+		c.SetNoDelay(false),
+		c.SetKeepAlive(true),
+		c.SetKeepAlivePeriod(7*time.Second),
+		c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: -1, Count: 3}),
+		c.SetLinger(5),
+		c.SetReadBuffer(32<<10),
+		c.SetWriteBuffer(48<<10),
+	); err != nil {
+		t.Error(err)
+	}
+	if got := c.SocketOptions(); got != want {
+		t.Errorf("set:\n%+v, want\n%+v", got, want)
 	}
 	if err := c.SetReadBuffer(0); !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("buffer of 0: %v", err)
+	}
+
+	// Nobody reads: no more is taken than both buffers hold.
+	if err := p.SetReadBuffer(32 << 10); err != nil {
+		t.Error(err)
+	}
+	c.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+	n, err := c.Write(make([]byte, 1<<20))
+	if !errors.Is(err, os.ErrDeadlineExceeded) || n > 256<<10 {
+		t.Errorf("%d bytes into buffers of 32 and 48 KiB, %v", n, err)
+	}
+
+	o := inet.Options{
+		Delay: true, Linger: 5, ReadBuffer: 32 << 10, WriteBuffer: 48 << 10,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 7 * time.Second, Count: 3},
+	}
+	l, err := b.With(o).Listen(testContext(t), "tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	dialed, err := a.With(o).DialContext(testContext(t), "tcp", net.JoinHostPort(addrB, port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dialed.Close()
+	accepted, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer accepted.Close()
+	for what, conn := range map[string]net.Conn{"dialed": dialed, "accepted": accepted} {
+		if got := conn.(*netstack.Conn).SocketOptions(); got != want {
+			t.Errorf("%s:\n%+v, want\n%+v", what, got, want)
+		}
 	}
 }
 

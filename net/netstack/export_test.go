@@ -1,0 +1,33 @@
+package netstack
+
+import (
+	"time"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+)
+
+// SocketOptions are what the stack has noted for a connection.
+type SocketOptions struct {
+	Delay, KeepAlive        bool
+	Idle, Interval, Linger  time.Duration // Linger: negative for none
+	Count                   int
+	ReadBuffer, WriteBuffer int64
+}
+
+// SocketOptions asks the stack, for tests.
+func (c *Conn) SocketOptions() (o SocketOptions) {
+	s := c.ep.SocketOptions()
+	o.Delay, o.KeepAlive = s.GetDelayOption(), s.GetKeepAlive()
+	var idle tcpip.KeepaliveIdleOption
+	var interval tcpip.KeepaliveIntervalOption
+	c.ep.GetSockOpt(&idle)
+	c.ep.GetSockOpt(&interval)
+	o.Idle, o.Interval = time.Duration(idle), time.Duration(interval)
+	o.Count, _ = c.ep.GetSockOptInt(tcpip.KeepaliveCountOption)
+	o.Linger = -1
+	if l := s.GetLinger(); l.Enabled {
+		o.Linger = l.Timeout
+	}
+	o.ReadBuffer, o.WriteBuffer = s.GetReceiveBufferSize(), s.GetSendBufferSize()
+	return o
+}
