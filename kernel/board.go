@@ -9,8 +9,10 @@ package kernel
 // since the declaration lies in memory that the program may write.
 type Board struct {
 	Name    string
-	RAMBase uint32 // physical address; a multiple of 1 MB
-	RAMSize uint32 // bytes; a multiple of 1 MB
+	RAMBase uint32 // physical address: 0x80000000, which vm.go's map is made for
+	RAMSize uint32 // bytes; a multiple of 1 MB, 768 MB at most
+
+	// Physical addresses of what the kernel drives: below 0x0F000000.
 
 	GICD uint32 // interrupt distributor (GICv2)
 	GICC uint32 // interrupt controller, CPU interface

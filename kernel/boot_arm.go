@@ -81,9 +81,14 @@ func boot(b *Board) *Context {
 		watchdog: b.Watchdog + deviceMap, timerAt: ^uint64(0),
 	}
 	k.init()
+	k.stopPowerDown()
 	k.initUART()
 	k.initGIC()
-	k.initClock(frequency())
+	freq := frequency()
+	if freq == 0 {
+		k.giveUp("the boot loader has not set the timer's frequency (CNTFRQ)")
+	}
+	k.initClock(freq)
 	k.vm = vm{l1: ram + offL1, next: mmapStart, ramStart: ram, ramEnd: ram + b.RAMSize,
 		imageLo: ram, imageHi: img.end}
 
@@ -93,8 +98,8 @@ func boot(b *Board) *Context {
 	}
 	dma &^= mega - 1
 	k.frames.init(free, dma)
-	k.mapUncached(dma, ram+b.RAMSize)
 	k.mapImage(&img)
+	k.mapUncached(dma, ram+b.RAMSize)
 	for i, at := 0, dma; i < len(b.Devices); i++ {
 		k.addDevice(&b.Devices[i], at)
 		at += b.Devices[i].DMA
@@ -107,16 +112,23 @@ func boot(b *Board) *Context {
 	p := findParams(block)
 	k.applyParams(p)
 	if !k.mapClock() || !k.start(b, p, rt0Addr()) {
-		var text textBuffer
-		text.string("ingot: the board's RAM is too small for this image\n")
-		k.print(&text)
-		k.halt(255)
+		k.giveUp("the board's RAM is too small for this image")
 	}
 	wipe(block)
 	k.loadFP(&k.threads[k.cur].FP)
 	k.vfpOwner = k.cur
 	k.armTimer()
 	return &k.threads[k.cur].Context
+}
+
+// giveUp says why the program can't be started, and ends everything.
+func (k *Kernel) giveUp(why string) {
+	var b textBuffer
+	b.string("ingot: ")
+	b.string(why)
+	b.byte('\n')
+	k.print(&b)
+	k.halt(255)
 }
 
 // setG writes the part of a runtime.g that function prologues look at, so that
@@ -132,13 +144,18 @@ func setG(pa, lo, hi uint32) {
 }
 
 // mapUncached makes the kernel's own view of DMA memory uncached too, as two views
-// must agree, and clears it.
+// must agree, takes out of the cache what got there while it was mapped otherwise,
+// and clears the memory. The program's half of the table shows none of it yet.
 func (k *Kernel) mapUncached(lo, hi uint32) {
 	const section = l1Section | 1<<12 | 1<<10 | 1<<4 // normal, uncached; privileged; XN
 	for pa := lo; pa < hi; pa += mega {
 		*k.l1Entry(pa + directMap) = pa | section
 	}
 	k.flushTLB()
+	for pa := lo; pa < hi; pa += 32 {
+		discardLine(pa + directMap)
+	}
+	k.syncTables()
 	if hi > lo {
 		zeroWords(k.ptr(lo), hi-lo)
 	}

@@ -73,7 +73,8 @@ devices:
 	DSB
 	ISB
 	MRC	15, 0, R0, C1, C0, 0 // SCTLR
-	BIC	$0x30000000, R0 // AFE, TRE: the short format without remapping
+	BIC	$0x70000000, R0 // TE: exceptions are ARM code; AFE, TRE: the short format without remapping
+	BIC	$0x2180000, R0 // EE: little-endian; UWXN, WXN: what can be written may be executed, as here
 	BIC	$0x2000, R0 // V: vectors where VBAR says
 	BIC	$0x2, R0 // A: unaligned access is allowed
 	ORR	$0x1800, R0 // I, Z

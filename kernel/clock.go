@@ -5,11 +5,10 @@ package kernel
 // ns = ticks*mult >> 24 needs no division. mult is exact for 62.5 MHz (QEMU) and
 // 8 MHz (i.MX6UL); for 24 MHz the clock is slow by a nanosecond per second.
 type clock struct {
-	freq    uint32 // Hz
-	mult    uint32 // ns per tick, 8.24 fixed point
-	perNS   uint32 // ticks per ns, 0.32 fixed point, rounded up
-	wallSet bool
-	wall    uint64 // what the wall clock said at tick 0, ns since 1970
+	freq  uint32 // Hz
+	mult  uint32 // ns per tick, 8.24 fixed point
+	perNS uint32 // ticks per ns, 0.32 fixed point, rounded up
+	wall  uint64 // what the wall clock said at tick 0, ns since 1970
 
 	page uint32 // physical address of the page that the vDSO reads
 	base uint64 // tick at which that page is exact
@@ -42,11 +41,7 @@ func (k *Kernel) setWall(ns uint64) {
 	k.updateClockPage()
 }
 
-const (
-	clockRealtime = 0
-	clockProcess  = 2
-	clockThread   = 3
-)
+const clockRealtime = 0
 
 // readClock answers clock_gettime; ok is false for clocks that don't exist here.
 func (k *Kernel) readClock(id uint32) (ns uint64, ok bool) {

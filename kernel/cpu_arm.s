@@ -160,6 +160,12 @@ TEXT ·cleanLine(SB),NOSPLIT,$0-4
 	MCR	15, 0, R0, C7, C11, 1 // DCCMVAU
 	RET
 
+// func discardLine(va uint32)
+TEXT ·discardLine(SB),NOSPLIT,$0-4
+	MOVW	va+0(FP), R0
+	MCR	15, 0, R0, C7, C14, 1 // DCCIMVAC
+	RET
+
 // func invalidateCode()
 TEXT ·invalidateCode(SB),NOSPLIT,$0-0
 	DSB

@@ -19,7 +19,6 @@ const (
 	EMFILE    errno = -24
 	ENOTTY    errno = -25
 	ENOSPC    errno = -28
-	ESPIPE    errno = -29
 	EPIPE     errno = -32
 	ENOSYS    errno = -38
 	ETIMEDOUT errno = -110

@@ -82,6 +82,7 @@ func dataFault() (status, addr uint32)
 func prefetchFault() (status, addr uint32)
 func setVectors(va uint32)
 func cleanLine(va uint32)
+func discardLine(va uint32) // of 32 bytes; its contents go to memory
 func invalidateCode()
 
 //go:noescape
@@ -119,6 +120,7 @@ func (k *Kernel) waitForInterrupt() { waitForEvent() }
 // Generic interrupt controller, version 2.
 const (
 	gicdCTLR       = 0x000
+	gicdIGROUPR    = 0x080
 	gicdISENABLER  = 0x100
 	gicdICENABLER  = 0x180
 	gicdIPRIORITYR = 0x400
@@ -145,6 +147,10 @@ func (m *machine) endIRQ(irq uint32)  { write(m.gicc+giccEOIR, irq) }
 func (m *machine) maskIRQ(irq uint32) { write(m.gicd+gicdICENABLER+irq>>5<<2, 1<<(irq&31)) }
 
 func (m *machine) unmaskIRQ(irq uint32) {
+	// In group 0, which is what the controller is turned on for; a loader may have
+	// moved it to the other.
+	group := m.gicd + gicdIGROUPR + irq>>5<<2
+	write(group, read(group)&^(1<<(irq&31)))
 	if irq >= 32 { // to this processor, at a priority above the mask
 		at, shift := m.gicd+gicdITARGETSR+irq&^3, irq&3*8
 		write(at, read(at)&^(0xff<<shift)|1<<shift)
@@ -219,9 +225,21 @@ func (m *machine) setSemihosting()       { m.semihosting = true }
 func (m *machine) faultStatus() (uint32, uint32)    { return dataFault() }
 func (m *machine) prefetchStatus() (uint32, uint32) { return prefetchFault() }
 
+// Watchdog (IMX6ULRM chapter "Watchdog Timer"). Its registers have 16 bits.
+const (
+	wdogWCR  = 0x0
+	wdogWMCR = 0x8
+
+	wcrWDA = 1 << 5 // do not pull the pin
+	wcrSRS = 1 << 4 // 0: reset
+	wcrWDE = 1 << 2 // enable
+)
+
+// stopPowerDown stops the counter that cuts the board's power 16 s after reset.
+func (m *machine) stopPowerDown() { storeHalf(reg(m.watchdog+wdogWMCR), 0) }
+
 // halt ends everything: with the exit code as QEMU's own where semihosting is
-// answered, else by resetting the board (WDOG_WCR.SRS, IMX6ULRM chapter
-// "Watchdog Timer").
+// answered, else by resetting the board.
 func (k *Kernel) halt(code int32) {
 	k.flushConsole()
 	if k.semihosting {
@@ -229,6 +247,10 @@ func (k *Kernel) halt(code int32) {
 		block := [2]uint32{0x20026, uint32(code)}
 		semihost(0x20, unsafe.Pointer(&block))
 	}
-	storeHalf(reg(k.watchdog), 0x0024)
+	// Thrice: the bit counts when it is written twice within one period of the
+	// 32 kHz clock (i.MX6 erratum ERR004346).
+	for range 3 {
+		storeHalf(reg(k.watchdog+wdogWCR), wcrWDA|wcrWDE)
+	}
 	stop()
 }

@@ -80,7 +80,6 @@ func (k *Kernel) applyParams(p params) {
 			}
 		case tagWall:
 			if len(data) == 8 {
-				k.clock.wallSet = true
 				k.clock.wall = uint64(le32(data[4:]))<<32 | uint64(le32(data)) - k.nanoseconds(k.now())
 			}
 		case tagSemihosting:

@@ -47,7 +47,6 @@ const (
 	pteKernel = 1 << 4 // AP: privileged only
 	pteUser   = 3 << 4 // AP: and user
 	pteRO     = 1 << 9
-	pteShared = 1 << 10
 
 	pteNormal   = pteValid | pteTEX0 | pteC | pteB // write-back, write-allocate
 	pteUncached = pteValid | pteTEX0 | pteXN
