@@ -15,11 +15,16 @@ func TestAddressFromDHCP(t *testing.T) {
 	m := serve(t)
 	// QEMU's user-mode network: QEMU manual, "Using the user mode network stack".
 	contains(t, "console", m.Console(), "address 10.0.2.15/24", "gateway 10.0.2.2", "dns 10.0.2.3", "lease", "ready: TLS echo on 10.0.2.15:8443")
+	// And one from its router's advertisements (RFC 4862).
+	if _, err := m.WaitConsole(testContext(t), regexp.MustCompile(`address fec0::[0-9a-f:]+`)); err != nil {
+		t.Error(err)
+	}
 }
 
+// TestStaticAddress: nothing is asked of the network, nor of the hardware.
 func TestStaticAddress(t *testing.T) {
-	m := serve(t, "INGOT_ADDR=10.0.2.15/24", "INGOT_GATEWAY=10.0.2.2")
-	contains(t, "console", m.Console(), "ready: TLS echo on 10.0.2.15:8443")
+	m := serve(t, "INGOT_ADDR=10.0.2.15/24", "INGOT_GATEWAY=10.0.2.2", "INGOT_MAC=02:00:00:ab:cd:ef")
+	contains(t, "console", m.Console(), "ready: TLS echo on 10.0.2.15:8443", "mac=02:00:00:ab:cd:ef")
 	if strings.Contains(m.Console(), "lease") {
 		t.Errorf("a lease was obtained:\n%s", m.Console())
 	}
