@@ -22,6 +22,7 @@
 //	13  TLS out, with and without client certificate, four refusals  dial_test.go
 //	14  200 connections in a row, 32 at once                         load_test.go
 //	15  garbage and half-open connections disturb nobody             load_test.go
+//	16  a program that hangs is reset by the watchdog                watchdog_test.go
 //
 // go test -short leaves them out.
 package e2e

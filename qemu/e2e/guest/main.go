@@ -10,6 +10,8 @@
 //	      without end
 //	random
 //	      print a few random numbers
+//	hang
+//	      start the watchdog, guarded by a health check that soon hangs
 //
 // The certificate store comes as JSON in the environment variable STORE: a map
 // from file name to content.
@@ -30,6 +32,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"ingot.dev/board/devices"
+	"ingot.dev/board/driver/wdog"
 	"ingot.dev/firmware"
 	"ingot.dev/tlsio"
 )
@@ -52,6 +56,8 @@ func run(args []string) error {
 		return idle(args[1])
 	case "random":
 		return random()
+	case "hang":
+		return hang()
 	}
 	return fmt.Errorf("unknown task %q", args[0])
 }
@@ -158,4 +164,24 @@ func random() error {
 	order := slices.Collect(maps.Keys(m))
 	fmt.Printf("random %x\norder %v\nkey %s\n", b, order, rand.Text())
 	return nil
+}
+
+// hang does everything right but the check: the third one never returns.
+func hang() error {
+	w, err := devices.OpenWatchdog()
+	if err != nil {
+		return err
+	}
+	if err := w.Start(2 * time.Second); err != nil {
+		return err
+	}
+	checks := 0
+	return w.Guard(context.Background(), wdog.GuardOptions{Check: func(context.Context) error {
+		if checks++; checks == 3 {
+			fmt.Println("hanging")
+			time.Sleep(time.Hour)
+		}
+		fmt.Println("healthy")
+		return nil
+	}})
 }
