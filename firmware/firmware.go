@@ -9,11 +9,13 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"ingot.dev/board"
 	"ingot.dev/board/devices"
+	"ingot.dev/board/nic"
 	"ingot.dev/certs"
 	"ingot.dev/net/inet"
 	"ingot.dev/net/netstack"
@@ -35,7 +37,8 @@ type Config struct {
 	Services []Service
 
 	// Background runs beside the services, from when the system is up until ctx
-	// ends, for what is not a TLS service. Its error ends the firmware.
+	// ends, for what is not a TLS service. Its error ends the firmware; without
+	// one it may return early.
 	Background func(ctx context.Context, s *System) error
 
 	// Getenv reads settings; nil for os.Getenv.
@@ -56,11 +59,12 @@ type Service struct {
 	TLS tlsio.TLSOptions
 
 	// Serve answers one connection, on a goroutine of its own. The connection is
-	// closed when it returns.
+	// closed when it returns, and when ctx ends.
 	Serve func(ctx context.Context, conn net.Conn)
 }
 
-// A System is a board that is up.
+// A System is a board that is up. Its fields are not to be changed; its methods may
+// be called from any goroutine.
 type System struct {
 	Net   inet.Network
 	Certs *certs.Store
@@ -83,7 +87,8 @@ func Main(c Config) {
 }
 
 // Run starts the system and serves its services until ctx ends, then closes them
-// and returns nil; or returns what kept it from serving.
+// and returns nil; or returns what kept it from starting or serving. When it
+// returns, every Serve and Background has.
 func Run(ctx context.Context, c Config) error {
 	s, err := Start(ctx, c)
 	if err != nil {
@@ -96,7 +101,7 @@ func Run(ctx context.Context, c Config) error {
 	if c.Background != nil {
 		services.Go(func() {
 			if err := c.Background(ctx, s); err != nil {
-				cancel(err)
+				cancel(failure{err})
 			}
 		})
 	}
@@ -104,22 +109,28 @@ func Run(ctx context.Context, c Config) error {
 		service := &c.Services[i]
 		l, err := s.Listen(ctx, service)
 		if err != nil {
-			cancel(err)
+			cancel(failure{err})
 			break
 		}
 		services.Go(func() {
 			if err := s.Serve(ctx, l, service); err != nil {
-				cancel(fmt.Errorf("%s: %w", service.Name, err))
+				cancel(failure{fmt.Errorf("service %s: %w", service.Name, err)})
 			}
 		})
 	}
 	<-ctx.Done()
 	services.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return err
+	if f, ok := context.Cause(ctx).(failure); ok {
+		return f.error
 	}
 	return nil
 }
+
+// failure tells why Run ends by itself from why its caller ends it: the errors may
+// be alike, such as a deadline's.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
 
 func logger(c Config) *slog.Logger {
 	if c.Log != nil {
@@ -128,7 +139,12 @@ func logger(c Config) *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, nil))
 }
 
-// Start brings the board up: entropy, certificates, clock, network.
+// Start brings the board up: entropy, settings, clock, certificates, network,
+// watchdog. Hosted, only settings and certificates are left. ctx bounds the start
+// alone; Close ends what Start has started.
+//
+// Errors are ErrNoEntropy, a *SettingError, those of [certs.Load] for the store, and
+// those of the board's devices and of [netstack.Open].
 func Start(ctx context.Context, c Config) (*System, error) {
 	s := &System{Log: logger(c)}
 	getenv := c.Getenv
@@ -153,11 +169,19 @@ func Start(ctx context.Context, c Config) (*System, error) {
 		s.Net = inet.Host()
 		return s, nil
 	}
-	if err := s.openStack(ctx, set); err != nil {
+	port, err := devices.Ethernet(devices.EthernetOptions{HardwareAddr: set.mac, Log: s.Log})
+	if err != nil {
+		return nil, fmt.Errorf("ethernet: %w", err)
+	}
+	if err := s.openStack(ctx, port, set); err != nil {
 		return nil, err
 	}
-	if err := s.startWatchdog(); err != nil {
-		return nil, errors.Join(err, s.Close())
+	dog, err := devices.OpenWatchdog()
+	if err == nil {
+		err = s.startWatchdog(dog)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("watchdog: %w", err), s.Close())
 	}
 	return s, nil
 }
@@ -194,19 +218,16 @@ func (s *System) loadCerts(fsys fs.FS, hosted bool) error {
 	return nil
 }
 
-func (s *System) openStack(ctx context.Context, set settings) error {
-	dev, err := devices.Ethernet(devices.EthernetOptions{HardwareAddr: set.mac, Log: s.Log})
-	if err != nil {
-		return fmt.Errorf("ethernet: %w", err)
-	}
-	s.stack, err = netstack.Open(ctx, dev, netstack.Config{
+// openStack brings up the network on a port, which is the stack's from then on.
+func (s *System) openStack(ctx context.Context, port nic.Device, set settings) error {
+	stack, err := netstack.Open(ctx, port, netstack.Config{
 		Address: set.address, Gateway: set.gateway, DNS: set.dns, NTP: set.ntp, Hostname: set.hostname,
 		SetClock: setClock, Floor: buildFloor(), Log: s.Log,
 	})
 	if err != nil {
 		return fmt.Errorf("network: %w", err)
 	}
-	s.Net = s.stack
+	s.stack, s.Net = stack, stack
 	return nil
 }
 
@@ -222,8 +243,12 @@ func (s *System) Close() error {
 	return nil
 }
 
-// Listen opens a service's listener.
+// Listen opens a service's listener, for Serve. ctx bounds the opening alone. What
+// the service's options lack is the store's: see Service.TLS.
 func (s *System) Listen(ctx context.Context, service *Service) (net.Listener, error) {
+	if service.Serve == nil {
+		return nil, fmt.Errorf("service %s: Service.Serve is missing", service.Name)
+	}
 	options := service.TLS
 	if options.GetCertificate == nil && len(options.ServerCertificate) == 0 {
 		options.GetCertificate = s.Certs.GetCertificate
@@ -258,12 +283,17 @@ func (s *System) reachable(addr net.Addr) string {
 	return net.JoinHostPort(host, port)
 }
 
-// Serve answers the connections of a listener until ctx ends, then closes them
-// all. A panic in service.Serve ends that connection only.
+// Serve answers the connections of a listener until ctx ends, and returns nil, or
+// until the listener fails, and returns why. Either way it closes the listener and
+// the connections, and waits for each service.Serve to return. A panic in one of
+// them ends that connection only.
 func (s *System) Serve(ctx context.Context, l net.Listener, service *Service) error {
-	defer context.AfterFunc(ctx, func() { l.Close() })()
 	var conns sync.WaitGroup
 	defer conns.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer l.Close()
+	defer context.AfterFunc(ctx, func() { l.Close() })()
 	for {
 		conn, err := l.Accept()
 		if err != nil {
@@ -272,17 +302,15 @@ func (s *System) Serve(ctx context.Context, l net.Listener, service *Service) er
 			}
 			return err
 		}
-		conns.Add(1)
-		go func() {
-			defer conns.Done()
+		conns.Go(func() {
 			defer conn.Close()
 			defer context.AfterFunc(ctx, func() { conn.Close() })()
 			defer func() {
 				if r := recover(); r != nil {
-					s.Log.Error("connection ended by a panic", "service", service.Name, "remote", conn.RemoteAddr(), "panic", r)
+					s.Log.Error("connection ended by a panic", "service", service.Name, "remote", conn.RemoteAddr(), "panic", r, "stack", string(debug.Stack()))
 				}
 			}()
 			service.Serve(ctx, conn)
-		}()
+		})
 	}
 }

@@ -62,9 +62,11 @@ func TestReadSettings(t *testing.T) {
 		len(s.ntp) != 2 || s.hostname != "board" || s.mac.String() != "02:00:00:12:34:56" {
 		t.Errorf("%+v, %v", s, err)
 	}
-	for name, value := range map[string]string{
-		"INGOT_ADDR": "10.0.2.15", "INGOT_GATEWAY": "router", "INGOT_DNS": "10.0.2.3,dns", "INGOT_MAC": "01:00:5e:00:00:01",
+	for _, bad := range [][2]string{
+		{"INGOT_ADDR", "10.0.2.15"}, {"INGOT_ADDR", "fec0::15/64"}, {"INGOT_GATEWAY", "router"}, {"INGOT_GATEWAY", "fec0::2"},
+		{"INGOT_DNS", "10.0.2.3,dns"}, {"INGOT_MAC", "01:00:5e:00:00:01"}, {"INGOT_MAC", "02:00:00:00:00:00:00:01"},
 	} {
+		name, value := bad[0], bad[1]
 		_, err := readSettings(func(n string) string {
 			if n == name {
 				return value
@@ -72,7 +74,7 @@ func TestReadSettings(t *testing.T) {
 			return ""
 		})
 		var bad *SettingError
-		if !errors.As(err, &bad) || bad.Name != name || !strings.Contains(err.Error(), value) || bad.Fix == "" {
+		if !errors.As(err, &bad) || errors.Unwrap(err) == nil || bad.Name != name || !strings.Contains(err.Error(), value) || bad.Fix == "" {
 			t.Errorf("%s=%s: %v; want name, value and what to give", name, value, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package firmware
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -30,6 +31,8 @@ func (e *SettingError) Error() string {
 
 func (e *SettingError) Unwrap() error { return e.Err }
 
+var errNotIPv4 = errors.New("not an IPv4 address")
+
 func readSettings(getenv func(string) string) (s settings, err error) {
 	parse := func(name, fix string, f func(value string) error) {
 		value := getenv(name)
@@ -42,10 +45,16 @@ func readSettings(getenv func(string) string) (s settings, err error) {
 	}
 	parse("INGOT_ADDR", "give an IPv4 address and prefix length, such as 10.0.2.15/24", func(v string) (e error) {
 		s.address, e = netip.ParsePrefix(v)
+		if e == nil && !s.address.Addr().Is4() {
+			e = errNotIPv4
+		}
 		return e
 	})
 	parse("INGOT_GATEWAY", "give an IPv4 address", func(v string) (e error) {
 		s.gateway, e = netip.ParseAddr(v)
+		if e == nil && !s.gateway.Is4() {
+			e = errNotIPv4
+		}
 		return e
 	})
 	parse("INGOT_DNS", "give IP addresses, separated by commas", func(v string) error {
@@ -61,7 +70,7 @@ func readSettings(getenv func(string) string) (s settings, err error) {
 	parse("INGOT_MAC", "give six bytes, such as 02:00:00:12:34:56", func(v string) (e error) {
 		s.mac, e = net.ParseMAC(v)
 		if e == nil && (len(s.mac) != 6 || s.mac[0]&1 != 0) {
-			e = fmt.Errorf("not the address of one Ethernet port")
+			e = errors.New("not the address of one Ethernet port")
 		}
 		return e
 	})

@@ -15,14 +15,10 @@ import (
 // watchdogTime is how long a firmware that does not work is left running.
 const watchdogTime = 60 * time.Second
 
-// startWatchdog starts the board's watchdog and services it while datagrams come
+// startWatchdog starts a watchdog and services it while datagrams come
 // through the network stack: that takes the scheduler, timers, memory and the
 // stack's own locks and goroutines.
-func (s *System) startWatchdog() error {
-	w, err := devices.OpenWatchdog()
-	if err != nil {
-		return err
-	}
+func (s *System) startWatchdog(w devices.Watchdog) error {
 	echo, err := s.newLoopback()
 	if err != nil {
 		return fmt.Errorf("health check: %w", err)
