@@ -46,6 +46,14 @@ var checks = []check{
 	{"pipe-deadlines", pipeDeadlines},
 	{"set-clock", setClock},
 	{"devices", devices},
+	{"memory-model", memoryModel},
+	{"memory-races", memoryRaces},
+	{"close-under-waiters", closeUnderWaiters},
+	{"privileged", privileged},
+	{"wild-stack-pointers", wildStackPointers},
+	{"wild-jumps", wildJumps},
+	{"forged-frames", forgedFrames},
+	{"strange-threads", strangeThreads},
 }
 
 func goroutines() error {
