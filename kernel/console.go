@@ -90,10 +90,3 @@ func (k *Kernel) print(b *textBuffer) {
 		k.putByte(b.text[i])
 	}
 }
-
-// exit ends the program, and with it everything.
-func (k *Kernel) exit(code int32) {
-	k.exited = true
-	k.exitCode = code
-	k.halt(code)
-}

@@ -35,6 +35,7 @@
 //
 // The program can't hurt it. User memory is reached by walking the page table with
 // the program's rights (translate); kernel data lies where user mode can't reach.
+// A driver can, through its device's DMA: nothing stands between that and memory.
 //
 // Simple algorithms. There are a hundred threads, not a million.
 //

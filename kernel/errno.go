@@ -20,6 +20,10 @@ const (
 	ENOTTY    errno = -25
 	ENOSPC    errno = -28
 	EPIPE     errno = -32
+	ERANGE    errno = -34
 	ENOSYS    errno = -38
 	ETIMEDOUT errno = -110
 )
+
+// result is an error as the register has it.
+func result(e errno) uint32 { return uint32(e) }

@@ -234,7 +234,7 @@ func (k *Kernel) getaffinity(size, mask uint32) int32 {
 
 func (k *Kernel) getcwd(buf, size uint32) int32 {
 	if size < 4 {
-		return -34 // ERANGE
+		return ERANGE
 	}
 	if !k.putWord(buf, '/') {
 		return EFAULT

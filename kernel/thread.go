@@ -137,3 +137,10 @@ func (k *Kernel) exitThread() {
 	k.cur = none
 	k.resched = true
 }
+
+// exit ends the program, and with it everything.
+func (k *Kernel) exit(code int32) {
+	k.exited = true
+	k.exitCode = code
+	k.halt(code)
+}

@@ -122,5 +122,3 @@ func (k *Kernel) mapDevice(addr, size, prot, flags, fd, region uint32) uint32 {
 	k.syncTables()
 	return lo
 }
-
-func result(e errno) uint32 { return uint32(e) }
