@@ -82,6 +82,7 @@ func (k *Kernel) init() {
 	for i := range k.futexes {
 		k.futexes[i] = queue{none, none}
 	}
+	k.lastTID = -MaxThreads // so that the first thread has the program's number, 1
 	k.freeHead = none
 	for i := MaxThreads - 1; i >= 0; i-- {
 		t := &k.threads[i]

@@ -12,6 +12,7 @@ func TestCloneAndExit(t *testing.T) {
 	parent := m.cur
 	m.fp.D[3] = 77
 	m.wantCall(0, sysRtSigprocmask, 0, m.scratch, 0, 8)
+	m.wantCall(int32(m.mustCall(sysGetpid)), sysGettid) // the first thread's is the program's
 	tid := m.mustCall(sysClone, 0x10f00|0x80000, m.scratch+0x1000, 0, 0xabcd)
 	i := m.threadByTID(int32(tid))
 	c := &m.threads[i]
