@@ -81,12 +81,3 @@ func (k *Kernel) writeConsole(buf, n, done uint32) int32 {
 	}
 	return int32(n)
 }
-
-func (k *Kernel) print(b *textBuffer) {
-	for i := uint32(0); i < b.n; i++ {
-		if b.text[i] == '\n' {
-			k.putByte('\r')
-		}
-		k.putByte(b.text[i])
-	}
-}

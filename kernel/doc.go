@@ -16,6 +16,7 @@
 //	clock.go vdso.go       time, also without entering the kernel
 //	random.go              getrandom
 //	exec.go params.go image.go   how the program starts
+//	print.go               what the kernel says itself
 //
 // Files ending in _arm are the machine: entry (boot_arm), vectors (trap_arm), page
 // table and timer and interrupt controller and console (machine_arm, cpu_arm). On
