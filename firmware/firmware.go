@@ -257,9 +257,7 @@ func (s *System) Listen(ctx context.Context, service *Service) (net.Listener, er
 		options.Roots = s.Certs.Roots("")
 	}
 	if options.OnRefused == nil {
-		options.OnRefused = func(remote net.Addr, err error) {
-			s.Log.Info("refused", "service", service.Name, "remote", remote, "err", err)
-		}
+		options.OnRefused = newRefusals(s.Log, service.Name).refused
 	}
 	l, err := tlsio.Listen(ctx, s.Net, service.Listen, options)
 	if err != nil {
