@@ -1,8 +1,10 @@
 #!/bin/sh
-# Runs every fuzzer of the module for a while each. Usage: tools/fuzz.sh TIME
+# Runs every fuzzer of the module for a while each, a time (30s) or a number of runs
+# (3000x; a short time can be over before the inputs of earlier runs were repeated,
+# which go test reports as a failure). Usage: tools/fuzz.sh TIME
 set -eu
 
-time=${1:?usage: tools/fuzz.sh TIME, for example 30s}
+time=${1:?usage: tools/fuzz.sh TIME, for example 30s or 3000x}
 go=${GO:-go}
 mkdir -p build
 

@@ -20,6 +20,7 @@ const (
 
 // The tags of the records.
 const (
+	TagEnd         = 0
 	TagSeed        = 1
 	TagWall        = 2
 	TagEnv         = 3
@@ -142,6 +143,9 @@ func Decode(mem []byte) (Params, error) {
 	}
 	for len(b) > 0 {
 		tag, size := binary.LittleEndian.Uint16(b), int(binary.LittleEndian.Uint16(b[2:]))
+		if tag == TagEnd {
+			break
+		}
 		padded := (size + 3) &^ 3
 		if padded > len(b)-4 {
 			return Params{}, fmt.Errorf("%w: record with tag %d overruns the payload", ErrDamaged, tag)

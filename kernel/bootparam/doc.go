@@ -25,6 +25,7 @@
 //
 // with these tags:
 //
+//	0  end: what follows is ignored; a block need not have it
 //	1  seed: 32 to 64 bytes that no one else knows; at most one
 //	2  wall clock: int64, nanoseconds since 1970-01-01 UTC; at most one
 //	3  environment entry "key=value"; any number, in order
