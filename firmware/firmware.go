@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"os/signal"
@@ -55,7 +56,9 @@ type Service struct {
 
 	// TLS configures the listener. Without GetCertificate and ServerCertificate,
 	// the store's identities are offered, chosen by SNI; with ClientAuth but
-	// without CA and Roots, clients are judged by the store's anchors.
+	// without CA and Roots, clients are judged by the store's anchors. Without
+	// MaxConnections, a board accepts as many as its memory has room for when all of
+	// them have full buffers (586 with 512 MB).
 	TLS tlsio.TLSOptions
 
 	// Serve answers one connection, on a goroutine of its own. The connection is
@@ -243,6 +246,21 @@ func (s *System) Close() error {
 	return nil
 }
 
+// connectionMemory is the most that a connection was seen to hold, in bytes: one
+// whose peer sends and never reads, with all buffers full.
+const connectionMemory = 768 << 10
+
+// maxConnections is how many connections the program's memory limit has room for,
+// whatever their peers do; 0, which is no limit, where the program has none, as when
+// it is hosted.
+func maxConnections() int {
+	limit := debug.SetMemoryLimit(-1)
+	if limit == math.MaxInt64 {
+		return 0
+	}
+	return int(max(limit/connectionMemory, 1))
+}
+
 // Listen opens a service's listener, for Serve. ctx bounds the opening alone. What
 // the service's options lack is the store's: see Service.TLS.
 func (s *System) Listen(ctx context.Context, service *Service) (net.Listener, error) {
@@ -255,6 +273,9 @@ func (s *System) Listen(ctx context.Context, service *Service) (net.Listener, er
 	}
 	if options.ClientAuth != tlsio.ClientAuthNone && options.Roots == nil && len(options.CA) == 0 {
 		options.Roots = s.Certs.Roots("")
+	}
+	if options.MaxConnections == 0 {
+		options.MaxConnections = maxConnections()
 	}
 	if options.OnRefused == nil {
 		options.OnRefused = newRefusals(s.Log, service.Name).refused

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -477,5 +479,21 @@ func TestBuildFloor(t *testing.T) {
 		if buildTime = in; !buildFloor().Equal(want) {
 			t.Errorf("%q: %v, want %v", in, buildFloor(), want)
 		}
+	}
+}
+
+// On a board, connections are limited by memory; hosted there is no limit to go by.
+func TestMaxConnections(t *testing.T) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(448 << 20))
+	if n := maxConnections(); n < 500 || n > 700 {
+		t.Errorf("%d connections with 448 MiB", n)
+	}
+	debug.SetMemoryLimit(1)
+	if n := maxConnections(); n != 1 {
+		t.Errorf("%d connections without memory", n)
+	}
+	debug.SetMemoryLimit(math.MaxInt64)
+	if n := maxConnections(); n != 0 {
+		t.Errorf("%d connections with a limit that nobody has set", n)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"regexp"
 	"sync"
 	"syscall"
 	"testing"
@@ -152,4 +153,36 @@ func clientHello(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return buf[:n]
+}
+
+// TestFullHouse: a firmware accepts as many connections as its memory has room for,
+// whatever they do, refuses the next one, and takes another when one has left.
+func TestFullHouse(t *testing.T) {
+	const limit = 24 // with this memory limit: see firmware.Service
+	m := serve(t, "GOMEMLIMIT=18MiB")
+	held := make([]*tls.Conn, limit)
+	for i := range held {
+		held[i] = mustConnect(t, m, clientConfig())
+		if _, err := held[i].Write(randomBytes(60_000)); err != nil { // whose echo nobody reads
+			t.Fatalf("connection %d: %v", i, err)
+		}
+	}
+	if conn, err := connect(testContext(t), m, clientConfig()); err == nil {
+		conn.Close()
+		t.Fatalf("connection %d was accepted", limit+1)
+	}
+	if _, err := m.WaitConsole(testContext(t), regexp.MustCompile(`refused.*connections`)); err != nil {
+		t.Error(err)
+	}
+	held[0].Close()
+	for ctx := testContext(t); ; {
+		conn, err := connect(ctx, m, clientConfig())
+		if err == nil {
+			mustEcho(t, conn, 1000)
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("nobody was let in after one had left: %v", err)
+		}
+	}
 }
