@@ -38,7 +38,7 @@ test: peers vet unit fuzz-short ## everything that is tested, with the end-to-en
 vet: certs ## gofmt, and go vet for the host and the board
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
-	GOOS=linux GOARCH=arm GOARM=7 CGO_ENABLED=0 $(GO) vet -unsafeptr=false -tags $(BOARD) ./kernel/... ./board/... ./net/... ./certs/... ./tlsio/... ./firmware/...
+	GOOS=linux GOARCH=arm GOARM=7 CGO_ENABLED=0 $(GO) vet -unsafeptr=false -tags $(BOARD) ./kernel/... ./board/... ./net/... ./certs/... ./tlsio/... ./firmware/... ./qemu/selftest
 
 .PHONY: unit
 unit: certs qemu ## go test of every package

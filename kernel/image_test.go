@@ -38,7 +38,7 @@ var selftestImage = sync.OnceValues(func() (*builtImage, error) {
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "selftest.elf")
-	_, err = image.Build(mainContext(), image.Options{Package: []string{"ingot.dev/kernel/selftest"}, Output: path, Symbols: true})
+	_, err = image.Build(mainContext(), image.Options{Package: []string{"ingot.dev/qemu/selftest"}, Output: path, Symbols: true})
 	if err != nil {
 		return nil, err
 	}
