@@ -19,7 +19,9 @@
 //
 // Nothing here works on predictable randomness. When the kernel was given no seed
 // and the board has no source of noise, Start says what is missing and returns
-// ErrNoEntropy, before there is a network.
+// ErrNoEntropy, before there is a network. (A package of the program may ask for
+// random numbers before main does, as gVisor's hash functions do: then the kernel
+// says the same, and the program waits there for a driver to bring some.)
 //
 // # Time
 //

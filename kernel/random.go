@@ -70,7 +70,7 @@ func quarter(x *[16]uint32, a, b, c, d int) {
 
 func rotl(v uint32, n uint) uint32 { return v<<n | v>>(32-n) }
 
-// read writes n random bytes to the program's memory at buf.
+// readRandom writes n random bytes to the program's memory at buf.
 func (k *Kernel) readRandom(buf, n uint32) bool {
 	var out [16]uint32
 	for n > 0 {
