@@ -197,7 +197,7 @@ func (b *builder) tags() string {
 }
 
 func (b *builder) ldflags() string {
-	s := fmt.Sprintf("-T %#x -R %#x -E %s -X ingot.dev/firmware.buildTime=%d", b.board.TextAddr, b.board.PageSize, b.board.EntryName, b.stamp)
+	s := fmt.Sprintf("%s -X ingot.dev/firmware.buildTime=%d", strings.Join(b.board.LinkFlags(), " "), b.stamp)
 	if !b.opt.Symbols {
 		s = "-s -w " + s
 	}
