@@ -26,7 +26,12 @@ func timeout(t testing.TB) context.Context {
 
 func listen(t testing.TB, o TLSOptions) net.Listener {
 	t.Helper()
-	ln, err := Listen(timeout(t), HostNetwork{}, "127.0.0.1:0", o)
+	return listenOn(t, testNetwork(t), o)
+}
+
+func listenOn(t testing.TB, network Network, o TLSOptions) net.Listener {
+	t.Helper()
+	ln, err := Listen(timeout(t), network, "127.0.0.1:0", o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +93,7 @@ func TestEcho(t *testing.T) {
 			co.MinimumVersion, co.MaximumVersion = v, v
 			ln := listen(t, so)
 			go echo(ln)
-			c, err := Dial(timeout(t), HostNetwork{}, ln.Addr().String(), co)
+			c, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), co)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +113,7 @@ func TestDefaultVersionsAre12And13(t *testing.T) {
 	go echo(ln)
 	co := clientOptions(t)
 	co.MaximumVersion = TLSv11
-	_, err := Dial(timeout(t), HostNetwork{}, ln.Addr().String(), co)
+	_, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), co)
 	wantError(t, err, StageHandshake, Alert{AlertReceived, 70})
 }
 
@@ -200,7 +205,7 @@ func TestRefusals(t *testing.T) {
 				tt.change(&so, &co)
 				ln := listen(t, so)
 				go echo(ln)
-				c, err := Dial(timeout(t), HostNetwork{}, ln.Addr().String(), co)
+				c, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), co)
 				late := false
 				if err == nil && tt.byPeer {
 					// TLS 1.3: the server judges after the client is done.
@@ -253,7 +258,7 @@ func TestMutualTLS(t *testing.T) {
 				co.ClientCertificate, co.ClientKey = [][]byte{w.client.cert}, [][]byte{w.client.key}
 				co.MinimumVersion, co.MaximumVersion = v, v
 				ln := listen(t, so)
-				c, err := Dial(timeout(t), HostNetwork{}, ln.Addr().String(), co)
+				c, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), co)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -280,18 +285,14 @@ func TestGarbageAndHalfOpenDontDisturb(t *testing.T) {
 	ln := listen(t, so)
 	go echo(ln)
 	for i := range 40 {
-		raw, err := net.Dial("tcp", ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer raw.Close()
+		raw := testDial(t, ln.Addr().String())
 		if i%2 == 1 {
 			raw.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
 		}
 	}
 	start := time.Now()
 	for range 5 {
-		c, err := Dial(timeout(t), HostNetwork{}, ln.Addr().String(), clientOptions(t))
+		c, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), clientOptions(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -324,11 +325,7 @@ func TestHandshakeTimeout(t *testing.T) {
 	so.HandshakeTimeout = 50 * time.Millisecond
 	so.OnRefused = refused.note
 	ln := listen(t, so)
-	raw, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer raw.Close()
+	raw := testDial(t, ln.Addr().String())
 	raw.Write([]byte{22, 3, 1}) // not even a record header
 	e := wantError(t, refused.next(t), StageHandshake, Alert{})
 	if !errors.Is(e, ErrHandshakeTimeout) || !errors.Is(e, os.ErrDeadlineExceeded) || !e.Timeout() {
@@ -348,7 +345,7 @@ func TestMaxConnections(t *testing.T) {
 	so.OnRefused = refused.note
 	ln := listen(t, so)
 	dial := func() (net.Conn, error) {
-		return Dial(timeout(t), HostNetwork{}, ln.Addr().String(), clientOptions(t))
+		return Dial(timeout(t), testNetwork(t), ln.Addr().String(), clientOptions(t))
 	}
 	var servers []net.Conn
 	for range 2 {
@@ -382,12 +379,8 @@ func TestMaxConnections(t *testing.T) {
 func TestListenerClose(t *testing.T) {
 	leaks(t)
 	ln := listen(t, serverOptions(t))
-	half, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer half.Close()
-	done, err := Dial(timeout(t), HostNetwork{}, ln.Addr().String(), clientOptions(t))
+	half := testDial(t, ln.Addr().String())
+	done, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), clientOptions(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -425,7 +418,7 @@ func TestManyAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 32 {
 		wg.Go(func() {
-			c, err := Dial(timeout(t), HostNetwork{}, ln.Addr().String(), clientOptions(t))
+			c, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), clientOptions(t))
 			if err != nil {
 				t.Errorf("connection %d: %v", i, err)
 				return
@@ -446,10 +439,10 @@ func TestManyAtOnce(t *testing.T) {
 func TestDialErrors(t *testing.T) {
 	leaks(t)
 	t.Run("refused", func(t *testing.T) {
-		ln, _ := net.Listen("tcp", "127.0.0.1:0")
+		ln := testListen(t)
 		addr := ln.Addr().String()
 		ln.Close()
-		_, err := Dial(timeout(t), HostNetwork{}, addr, clientOptions(t))
+		_, err := Dial(timeout(t), testNetwork(t), addr, clientOptions(t))
 		if e := wantError(t, err, StageConnect, Alert{}); e.Addr != addr {
 			t.Errorf("address %q", e.Addr)
 		}
@@ -461,7 +454,7 @@ func TestDialErrors(t *testing.T) {
 		}
 	})
 	t.Run("not TLS", func(t *testing.T) {
-		ln, _ := net.Listen("tcp", "127.0.0.1:0")
+		ln := testListen(t)
 		defer ln.Close()
 		go func() {
 			c, err := ln.Accept()
@@ -471,27 +464,27 @@ func TestDialErrors(t *testing.T) {
 				c.Close()
 			}
 		}()
-		_, err := Dial(timeout(t), HostNetwork{}, ln.Addr().String(), clientOptions(t))
+		_, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), clientOptions(t))
 		if e := wantError(t, err, StageHandshake, Alert{}); !strings.Contains(e.Hint, "SSH") {
 			t.Errorf("hint %q", e.Hint)
 		}
 	})
 	t.Run("cancelled", func(t *testing.T) {
-		ln, _ := net.Listen("tcp", "127.0.0.1:0") // never answers
+		ln := testListen(t) // never answers
 		defer ln.Close()
 		ctx, cancel := context.WithCancel(context.Background())
 		time.AfterFunc(20*time.Millisecond, cancel)
-		_, err := Dial(ctx, HostNetwork{}, ln.Addr().String(), clientOptions(t))
+		_, err := Dial(ctx, testNetwork(t), ln.Addr().String(), clientOptions(t))
 		if e := wantError(t, err, StageHandshake, Alert{}); !errors.Is(e, context.Canceled) {
 			t.Errorf("got %v", e)
 		}
 	})
 	t.Run("silent", func(t *testing.T) {
-		ln, _ := net.Listen("tcp", "127.0.0.1:0")
+		ln := testListen(t)
 		defer ln.Close()
 		co := clientOptions(t)
 		co.HandshakeTimeout = 30 * time.Millisecond
-		_, err := Dial(context.Background(), HostNetwork{}, ln.Addr().String(), co)
+		_, err := Dial(context.Background(), testNetwork(t), ln.Addr().String(), co)
 		if e := wantError(t, err, StageHandshake, Alert{}); !errors.Is(e, ErrHandshakeTimeout) {
 			t.Errorf("got %v", e)
 		}
@@ -508,7 +501,7 @@ func TestCloseNotifyReceived(t *testing.T) {
 	leaks(t)
 	for _, polite := range []bool{true, false} {
 		ln := listen(t, serverOptions(t))
-		c, err := Dial(timeout(t), HostNetwork{}, ln.Addr().String(), clientOptions(t))
+		c, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), clientOptions(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -546,7 +539,7 @@ func TestReadDeadlineIsTemporary(t *testing.T) {
 	leaks(t)
 	ln := listen(t, serverOptions(t))
 	go echo(ln)
-	c, err := Dial(timeout(t), HostNetwork{}, ln.Addr().String(), clientOptions(t))
+	c, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), clientOptions(t))
 	if err != nil {
 		t.Fatal(err)
 	}

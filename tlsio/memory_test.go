@@ -43,7 +43,7 @@ func TestIdleConnectionCost(t *testing.T) {
 		}
 		var conns [n]net.Conn
 		dial := func() net.Conn {
-			c, err := Dial(timeout(t), HostNetwork{}, ln.Addr().String(), client)
+			c, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), client)
 			if err != nil {
 				t.Fatal(err)
 			}

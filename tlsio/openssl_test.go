@@ -34,7 +34,11 @@ func sServer(t *testing.T, id identity, args ...string) string {
 	bin := openssl(t)
 	cert, key := writePEM(t, "CERTIFICATE", id.cert), writePEM(t, "PRIVATE KEY", id.key)
 	for range 5 { // the port may be taken between finding and using it
-		ln, _, port := local(t)
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := ln.Addr().(*net.TCPAddr).Port
 		ln.Close()
 		cmd := exec.Command(bin, append([]string{"s_server", "-accept", fmt.Sprintf("127.0.0.1:%d", port), "-cert", cert, "-key", key, "-rev"}, args...)...)
 		out, err := cmd.StdoutPipe()
@@ -145,7 +149,7 @@ func TestOpenSSLServer(t *testing.T) {
 				})
 			}
 			t.Run("class", func(t *testing.T) {
-				r := newRig(t)
+				r := newRigOn(t, HostNetwork{})
 				co := co
 				co.ClientCertificate, co.ClientKey = [][]byte{w.client.cert}, [][]byte{w.client.key}
 				port := 0
@@ -218,7 +222,7 @@ func TestOpenSSLClient(t *testing.T) {
 			so.ApplicationLayerProtocol = []string{"a"}
 			so.ClientAuth, so.CA = ClientAuthRequire, [][]byte{w.caDER}
 			so.OnRefused = refused.note
-			ln := listen(t, so)
+			ln := listenOn(t, HostNetwork{}, so)
 			go oneLine(ln)
 			with := func(id identity) []string {
 				return []string{flag, "-alpn", "b,a", "-cert", writePEM(t, "CERTIFICATE", id.cert), "-key", writePEM(t, "PRIVATE KEY", id.key)}

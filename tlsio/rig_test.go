@@ -29,7 +29,7 @@ type call struct {
 	err  error
 }
 
-func newRig(t testing.TB) *rig { return newRigOn(t, HostNetwork{}) }
+func newRig(t testing.TB) *rig { return newRigOn(t, testNetwork(t)) }
 
 func newRigOn(t testing.TB, network Network) *rig {
 	leaks(t)
@@ -131,14 +131,10 @@ func (r *rig) tls(o TLSClientOptions) TLSClientOptions {
 	return o
 }
 
-// local is a listener of Go's own net for the peer's side.
+// local is a plain listener for the peer's side.
 func local(t testing.TB) (ln net.Listener, address string, port int) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
+	ln = testListen(t)
 	return ln, "127.0.0.1", ln.Addr().(*net.TCPAddr).Port
 }
 
@@ -250,33 +246,43 @@ func readAll(t testing.TB, peer io.Reader, n int) []byte {
 	return p
 }
 
-// tap is a HostNetwork that records and can hold back what happens to sockets.
+// tap is testNetwork, and records what happens to sockets.
 type tap struct {
-	HostNetwork
+	Network
 	dials, listens atomic.Int32
 	last           atomic.Pointer[tapConn]
 }
 
+func newTap(t testing.TB) *tap { return &tap{Network: testNetwork(t)} }
+
+// tcpConn is what both networks' connections offer.
+type tcpConn interface {
+	net.Conn
+	noDelayer
+	keepAliver
+	CloseWrite() error
+}
+
 type tapConn struct {
-	*net.TCPConn
+	tcpConn
 	noDelay   atomic.Int32 // 0 unset, 1 off, 2 on
 	keepAlive atomic.Pointer[net.KeepAliveConfig]
 }
 
 func (n *tap) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	n.dials.Add(1)
-	c, err := n.HostNetwork.DialContext(ctx, network, address)
+	c, err := n.Network.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	tc := &tapConn{TCPConn: c.(*net.TCPConn)}
+	tc := &tapConn{tcpConn: c.(tcpConn)}
 	n.last.Store(tc)
 	return tc, nil
 }
 
 func (n *tap) Listen(ctx context.Context, network, address string) (net.Listener, error) {
 	n.listens.Add(1)
-	return n.HostNetwork.Listen(ctx, network, address)
+	return n.Network.Listen(ctx, network, address)
 }
 
 func (c *tapConn) SetNoDelay(on bool) error {
@@ -284,12 +290,12 @@ func (c *tapConn) SetNoDelay(on bool) error {
 	if on {
 		c.noDelay.Store(2)
 	}
-	return c.TCPConn.SetNoDelay(on)
+	return c.tcpConn.SetNoDelay(on)
 }
 
 func (c *tapConn) SetKeepAliveConfig(k net.KeepAliveConfig) error {
 	c.keepAlive.Store(&k)
-	return c.TCPConn.SetKeepAliveConfig(k)
+	return c.tcpConn.SetKeepAliveConfig(k)
 }
 
 func itoa(n int) string { return fmt.Sprint(n) }

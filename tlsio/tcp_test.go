@@ -16,7 +16,7 @@ import (
 // 8, 9, 10.12 and 10.13.
 
 func TestTCPOptionsValidatedFirst(t *testing.T) { // 8.2: all of them, before anything is allocated
-	network := &tap{}
+	network := newTap(t)
 	app := NewApp(network)
 	closed := &TCP{}
 	var none *TCP
@@ -53,7 +53,7 @@ func TestTCPOptionsValidatedFirst(t *testing.T) { // 8.2: all of them, before an
 
 func TestTCPAddressIsIP(t *testing.T) { // address: lenient in, 419 form out
 	r := newRig(t)
-	ln, err := net.Listen("tcp6", "[::1]:0")
+	ln, err := testNetwork(t).Listen(timeout(t), "tcp6", "[::1]:0")
 	if err != nil {
 		t.Skipf("no IPv6 on this machine: %v", err)
 	}
@@ -74,7 +74,7 @@ func TestTCPAddressIsIP(t *testing.T) { // address: lenient in, 419 form out
 }
 
 func TestTCPRemoteAddressUndefinedBeforeConnect(t *testing.T) {
-	r := newRigOn(t, &slow{HostNetwork{}, make(chan struct{})})
+	r := newRigOn(t, &slow{testNetwork(t), make(chan struct{})})
 	sock, err := NewTCP(r.app, r.tcp(TCPOptions{Address: "127.0.0.1", Port: 9}))
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func TestTCPNoDelayAndKeepAlive(t *testing.T) {
 		{TCPOptions{NoDelay: true, KeepAlive: 90 * time.Second}, 2},
 	} {
 		t.Run(tt.o.KeepAlive.String(), func(t *testing.T) {
-			network := &tap{}
+			network := newTap(t)
 			r := newRigOn(t, network)
 			r.tcpPair(tt.o)
 			c := network.last.Load()
@@ -149,7 +149,7 @@ func TestTCPTarget(t *testing.T) { // 8.4
 }
 
 func TestTCPFirstOnWritableMeansConnected(t *testing.T) { // 10.12.4, 9.5
-	network := &slow{HostNetwork{}, make(chan struct{})}
+	network := &slow{testNetwork(t), make(chan struct{})}
 	r := newRigOn(t, network)
 	ln, address, port := local(t)
 	sock, err := NewTCP(r.app, r.tcp(TCPOptions{Address: address, Port: port}))
@@ -556,7 +556,7 @@ func TestTCPFrom(t *testing.T) { // 10.12.1
 }
 
 func TestTCPFromWhileConnecting(t *testing.T) {
-	network := &slow{&tap{}, make(chan struct{})}
+	network := &slow{newTap(t), make(chan struct{})}
 	r := newRigOn(t, network)
 	ln, address, port := local(t)
 	first, err := NewTCP(r.app, r.tcp(TCPOptions{Address: address, Port: port}))
@@ -581,7 +581,7 @@ func TestTCPFromWhileConnecting(t *testing.T) {
 func TestTCPFromOtherApp(t *testing.T) {
 	r := newRig(t)
 	sock, _ := r.tcpPair(TCPOptions{})
-	wantOption(t, second(NewTCP(NewApp(HostNetwork{}), TCPOptions{From: sock})), "From")
+	wantOption(t, second(NewTCP(NewApp(testNetwork(t)), TCPOptions{From: sock})), "From")
 	if _, err := sock.Format(); err != nil {
 		t.Errorf("a refused hand-over closed the original: %v", err)
 	}
@@ -613,7 +613,7 @@ func TestTCPNetConn(t *testing.T) {
 }
 
 func TestTCPNetConnCancelled(t *testing.T) {
-	r := newRigOn(t, &slow{HostNetwork{}, make(chan struct{})})
+	r := newRigOn(t, &slow{testNetwork(t), make(chan struct{})})
 	sock, err := NewTCP(r.app, r.tcp(TCPOptions{Address: "127.0.0.1", Port: 9}))
 	if err != nil {
 		t.Fatal(err)
@@ -654,12 +654,7 @@ func TestListener(t *testing.T) { // 10.13
 	r.app.Post(func() { <-hold })
 	var peers []net.Conn
 	for range 3 {
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		peers = append(peers, c)
+		peers = append(peers, testDial(t, addr))
 	}
 	wait(t, "3 connections", func() bool { ln.mu.Lock(); defer ln.mu.Unlock(); return len(ln.unread) == 3 })
 	close(hold)
@@ -703,7 +698,7 @@ func TestListener(t *testing.T) { // 10.13
 }
 
 func TestListenerOptions(t *testing.T) {
-	network := &tap{}
+	network := newTap(t)
 	_, err := NewListener(NewApp(network), ListenerOptions{Address: "all", Port: 70000, Format: "buffer"})
 	wantOption(t, err, "Address", "Port", "Format")
 	_, err = NewTLSListener(nil, TLSListenerOptions{Port: -1, TLS: TLSOptions{Host: "x", ClientAuth: "yes"}})
@@ -720,21 +715,13 @@ func TestListenerNetListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	port, _ := ln.Port()
-	before, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", itoa(port)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer before.Close()
+	before := testDial(t, net.JoinHostPort("127.0.0.1", itoa(port)))
 	wait(t, "accepted", func() bool { ln.mu.Lock(); defer ln.mu.Unlock(); return len(ln.unread) == 1 })
 	nl, err := ln.NetListener()
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := net.Dial("tcp", nl.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer after.Close()
+	after := testDial(t, nl.Addr().String())
 	for _, want := range []net.Conn{before, after} {
 		c, err := nl.Accept()
 		if err != nil {
@@ -755,7 +742,7 @@ func TestListenerNetListener(t *testing.T) {
 }
 
 func TestAppRun(t *testing.T) {
-	app := NewApp(HostNetwork{})
+	app := NewApp(testNetwork(t))
 	ctx, cancel := context.WithCancel(context.Background())
 	var order []int
 	app.Post(func() {

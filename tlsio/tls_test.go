@@ -17,7 +17,7 @@ import (
 // the TLS listener.
 
 func TestTLSOptionsValidatedFirst(t *testing.T) {
-	network := &tap{}
+	network := newTap(t)
 	app := NewApp(network)
 	w := pki(t)
 	here := func(o TLSOptions) TLSClientOptions {
@@ -370,16 +370,12 @@ func TestTLSListener(t *testing.T) {
 		o.ApplicationLayerProtocol = []string{"echo"}
 	})
 	defer l.Close()
-	half, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", itoa(port)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer half.Close()
+	testDial(t, net.JoinHostPort("127.0.0.1", itoa(port)))
 	r.quiet() // half-open connections aren't connections
 	co := clientOptions(t)
 	co.ApplicationLayerProtocol = []string{"echo"}
 	co.ClientCertificate, co.ClientKey = [][]byte{w.client.cert}, [][]byte{w.client.key}
-	c, err := Dial(timeout(t), HostNetwork{}, net.JoinHostPort("127.0.0.1", itoa(port)), co)
+	c, err := Dial(timeout(t), testNetwork(t), net.JoinHostPort("127.0.0.1", itoa(port)), co)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -428,7 +424,7 @@ func TestTLSListenerNetListener(t *testing.T) {
 	}
 	defer nl.Close()
 	go echo(nl)
-	c, err := Dial(timeout(t), HostNetwork{}, nl.Addr().String(), clientOptions(t))
+	c, err := Dial(timeout(t), testNetwork(t), nl.Addr().String(), clientOptions(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -537,11 +533,7 @@ func TestVerifyOnResumption(t *testing.T) {
 		client.RootCAs.AddCert(w.ca.cert)
 		connect := func() (resumed bool, err error) {
 			ln, _, _ := local(t)
-			b, err := net.Dial("tcp", ln.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer b.Close()
+			b := testDial(t, ln.Addr().String())
 			b.SetDeadline(time.Now().Add(limit))
 			a := accept(t, ln)
 			s := tls.Server(a, server)
