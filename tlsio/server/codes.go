@@ -1,0 +1,4 @@
+package server
+
+// Code is an error number of the reference.
+type Code int
