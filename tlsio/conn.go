@@ -3,6 +3,7 @@ package tlsio
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -21,22 +22,18 @@ type Conn struct {
 	tls     *tls.Conn
 	wire    wire
 	server  bool
-	limit   int    // longest record payload we send; 0 means crypto/tls's choice
-	release func() // called once when the connection is closed
+	limit   atomic.Int32 // longest record payload we send; 0 means crypto/tls's choice
+	release func()       // called once when the connection is closed
 	closed  atomic.Bool
-}
 
-// newConn prepares a connection in the given role; it starts nothing.
-func newConn(raw net.Conn, prefix []byte, config *tls.Config, server bool, limit int) *Conn {
-	c := &Conn{server: server, limit: limit}
-	c.wire.raw = raw
-	c.wire.prefix = prefix
-	if server {
-		c.tls = tls.Server(&c.wire, config)
-	} else {
-		c.tls = tls.Client(&c.wire, config)
-	}
-	return c
+	// Set during the handshake, constant afterwards.
+	terms    *terms
+	rules    *rules
+	local    *tls.Certificate      // what this side chose to send
+	offered  []tls.SignatureScheme // server: by the client
+	recorded bool                  // the next two hold the result of rules.judge
+	authErr  error
+	chains   [][]*x509.Certificate
 }
 
 // handshake runs the handshake until it is done, fails, ctx ends or the limit has
@@ -44,7 +41,7 @@ func newConn(raw net.Conn, prefix []byte, config *tls.Config, server bool, limit
 func (c *Conn) handshake(ctx context.Context, op string, limit time.Duration) error {
 	addr := c.wire.raw.RemoteAddr() // some networks forget it with the connection
 	c.wire.raw.SetDeadline(time.Now().Add(limit))
-	err := c.tls.HandshakeContext(ctx)
+	err := c.tls.HandshakeContext(c.handshakeContext(ctx))
 	if err == nil {
 		c.wire.raw.SetDeadline(time.Time{})
 		c.wire.established = true
@@ -100,8 +97,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 	var n int
 	for {
 		part := p[n:]
-		if c.limit > 0 && len(part) > c.limit {
-			part = part[:c.limit]
+		if limit := int(c.limit.Load()); limit > 0 && len(part) > limit {
+			part = part[:limit]
 		}
 		m, err := c.tls.Write(part)
 		n += m

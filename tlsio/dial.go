@@ -24,7 +24,7 @@ func Dial(ctx context.Context, network Network, address string, options TLSOptio
 	} else if options.Host == "" {
 		options.Host = host
 	}
-	config := options.clientConfig(&errs, "")
+	secure, one := options.context(&errs, "", false)
 	if err := errs.err(op); err != nil {
 		return nil, err
 	}
@@ -32,8 +32,8 @@ func Dial(ctx context.Context, network Network, address string, options TLSOptio
 	if err != nil {
 		return nil, dialError(op, address, err)
 	}
-	c := newConn(raw, nil, config, false, options.MaximumFragmentLength)
-	if err := c.handshake(ctx, op, options.handshakeTimeout()); err != nil {
+	c, err := secure.current.Load().secure(ctx, op, raw, one)
+	if err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -184,12 +184,23 @@ func isVerifyError(err error) bool {
 	if _, ok := errors.AsType[*VerifyError](err); ok {
 		return true
 	}
+	if _, ok := errors.AsType[*DecisionError](err); ok {
+		return true
+	}
 	return err.Error() == noClientCertificate
 }
 
 // noClientCertificate is the text of crypto/tls's error for a client that sent
 // no certificate though one is required; it has no type of its own.
 const noClientCertificate = "tls: client didn't provide a certificate"
+
+// DecisionError is the cause when the program's VerifyPeer refuses a peer.
+type DecisionError struct{ Err error }
+
+func (e *DecisionError) Error() string { return "refused by VerifyPeer: " + e.Err.Error() }
+
+// Unwrap returns what VerifyPeer returned.
+func (e *DecisionError) Unwrap() error { return e.Err }
 
 // VerifyError is the cause when this package's own policy, not crypto/x509,
 // refuses a peer.

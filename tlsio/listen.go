@@ -2,7 +2,6 @@ package tlsio
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -29,7 +28,7 @@ func Listen(ctx context.Context, network Network, address string, options TLSOpt
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		errs.add("address", address, "use host:port or :port")
 	}
-	config := options.serverConfig(&errs, "")
+	secure, one := options.context(&errs, "", true)
 	if err := errs.err(op); err != nil {
 		return nil, err
 	}
@@ -37,7 +36,7 @@ func Listen(ctx context.Context, network Network, address string, options TLSOpt
 	if err != nil {
 		return nil, &Error{Op: op, Addr: address, Stage: StageListen, Err: err}
 	}
-	return newTLSListener(inner, config, &options), nil
+	return newTLSListener(inner, secure, one, &options), nil
 }
 
 // Times after which an unfinished handshake may be dropped when MaxHandshakes are
@@ -52,9 +51,8 @@ const (
 // tlsListener is the net.Listener that Listen returns.
 type tlsListener struct {
 	inner   net.Listener
-	config  *tls.Config
-	timeout time.Duration
-	limit   int // record payload
+	secure  *SecureContext
+	one     *SecureOptions // of each connection
 	maxConn int
 	refused func(net.Addr, error)
 
@@ -78,16 +76,15 @@ type entry struct {
 	evicted bool
 }
 
-func newTLSListener(inner net.Listener, config *tls.Config, o *TLSOptions) *tlsListener {
+func newTLSListener(inner net.Listener, secure *SecureContext, one *SecureOptions, o *TLSOptions) *tlsListener {
 	slots := o.MaxHandshakes
 	if slots == 0 {
 		slots = DefaultMaxHandshakes
 	}
 	l := &tlsListener{
 		inner:   inner,
-		config:  config,
-		timeout: o.handshakeTimeout(),
-		limit:   o.MaximumFragmentLength,
+		secure:  secure,
+		one:     one,
 		maxConn: o.MaxConnections,
 		refused: o.OnRefused,
 		ready:   make(chan *Conn, slots),
@@ -133,7 +130,7 @@ func (l *tlsListener) acceptLoop() {
 			raw.Close()
 			return
 		}
-		e := &entry{conn: newConn(raw, nil, l.config, true, l.limit), start: time.Now()}
+		e := &entry{conn: l.secure.current.Load().conn(raw, l.one), start: time.Now()}
 		l.mu.Lock()
 		if l.closed {
 			l.mu.Unlock()
@@ -238,7 +235,7 @@ func (l *tlsListener) handshake(e *entry) {
 	defer l.wg.Done()
 	c := e.conn
 	addr := c.wire.raw.RemoteAddr()
-	err := c.handshake(context.Background(), "Accept", l.timeout)
+	err := c.handshake(context.Background(), "Accept", c.terms.handshakeTimeout(l.one))
 
 	l.mu.Lock()
 	for i, p := range l.pending {

@@ -90,7 +90,7 @@ func NewTLSListener(app *App, options TLSListenerOptions) (*TLSListener, error) 
 	const op = "NewTLSListener"
 	var errs optionErrors
 	addr := checkListener(&errs, app, options.Address, options.Port, options.Format)
-	config := options.TLS.serverConfig(&errs, "TLS.")
+	secure, one := options.TLS.context(&errs, "TLS.", true)
 	if err := errs.err(op); err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func NewTLSListener(app *App, options TLSListenerOptions) (*TLSListener, error) 
 	if f := options.OnError; f != nil {
 		l.onError = func(err error) { f(l, err) }
 	}
-	l.acceptor.start(app, newTLSListener(inner, config, &options.TLS), options.Target)
+	l.acceptor.start(app, newTLSListener(inner, secure, one, &options.TLS), options.Target)
 	return l, nil
 }
 

@@ -115,7 +115,8 @@ func stream(t *testing.T, secured bool, script []byte, size int) {
 	if secured {
 		var errs optionErrors
 		so := serverOptions(t)
-		ln = newTLSListener(inner, so.serverConfig(&errs, ""), &so)
+		secure, one := so.context(&errs, "", true)
+		ln = newTLSListener(inner, secure, one, &so)
 		defer ln.Close()
 	}
 	toPeer, toUs := pattern(size), pattern(size + 1)[1:]
@@ -274,7 +275,8 @@ func FuzzOptions(f *testing.F) {
 		o := TLSOptions{Host: host, MinimumVersion: lo, MaximumVersion: hi, ApplicationLayerProtocol: []string{alpn},
 			MaximumFragmentLength: mfl, CA: [][]byte{ca}, ClientCertificate: [][]byte{cert}, ClientKey: [][]byte{key}}
 		var errs optionErrors
-		config := o.clientConfig(&errs, "TLS.")
+		c, _ := o.context(&errs, "TLS.", false)
+		config := c.current.Load().config
 		for _, err := range errs {
 			if e, ok := err.(*OptionError); !ok || e.Option == "" || e.Fix == "" {
 				t.Errorf("incomplete: %#v", err)

@@ -50,7 +50,8 @@ func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 	checkKeepAlive(&errs, options.KeepAlive)
 	var plain, secured *instance
 	var addr string
-	var config *tls.Config
+	var secure *SecureContext
+	var one *SecureOptions
 	switch f := options.From.(type) {
 	case nil:
 		addr = checkEndpoint(&errs, options.Address, options.Port)
@@ -70,7 +71,7 @@ func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 		}
 	}
 	if _, ok := options.From.(*TLS); !ok {
-		config = options.TLS.clientConfig(&errs, "TLS.")
+		secure, one = options.TLS.context(&errs, "TLS.", false)
 	}
 	if err := errs.err(op); err != nil {
 		return nil, err
@@ -106,7 +107,6 @@ func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 		old.detach()
 		old.mu.Unlock()
 	}
-	limit, handshakeTimeout := options.TLS.MaximumFragmentLength, options.TLS.handshakeTimeout()
 	l := newLink(app, op)
 	l.owner, l.set = &t.instance, set
 	t.link.Store(l)
@@ -122,8 +122,9 @@ func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := newConn(raw, unread, config, false, limit)
-		if err := c.handshake(ctx, op, handshakeTimeout); err != nil {
+		one.Unread = unread
+		c, err := secure.current.Load().secure(ctx, op, raw, one)
+		if err != nil {
 			return nil, err
 		}
 		return c, nil

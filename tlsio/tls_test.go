@@ -526,7 +526,8 @@ func TestVerifyOnResumption(t *testing.T) {
 		so.ClientAuth, so.CA = ClientAuthRequire, [][]byte{w.caDER}
 		so.Now = func() time.Time { return now }
 		var errs optionErrors
-		server := so.serverConfig(&errs, "")
+		terms := so.terms(&errs, "", true)
+		server := terms.config
 		client := &tls.Config{ServerName: "server.test", RootCAs: x509.NewCertPool(), MaxVersion: v,
 			Certificates:       []tls.Certificate{{Certificate: [][]byte{w.client.cert}, PrivateKey: w.client.signer}},
 			ClientSessionCache: tls.NewLRUClientSessionCache(1)}
@@ -559,7 +560,7 @@ func TestVerifyOnResumption(t *testing.T) {
 		// The CA isn't trusted any more: neither resumed nor accepted.
 		pool := x509.NewCertPool()
 		pool.AddCert(w.otherCA.cert)
-		server.ClientCAs = pool
+		server.ClientCAs, terms.rules.roots = pool, pool
 		if _, err := connect(); err == nil {
 			t.Errorf("%s: a session of a CA no longer trusted was accepted", tls.VersionName(v))
 		}
@@ -570,7 +571,7 @@ func TestVerifyPolicy(t *testing.T) {
 	w := pki(t)
 	var errs optionErrors
 	co := clientOptions(t)
-	client := co.clientConfig(&errs, "")
+	client := co.terms(&errs, "", false).config
 	resumed := tls.ConnectionState{DidResume: true, PeerCertificates: []*x509.Certificate{w.rogue.leaf}, VerifiedChains: [][]*x509.Certificate{{w.rogue.leaf}}}
 	if err := client.VerifyConnection(resumed); err == nil {
 		t.Error("client: a resumed session with an untrusted server passed")
@@ -584,7 +585,7 @@ func TestVerifyPolicy(t *testing.T) {
 	}
 	so := serverOptions(t)
 	so.ClientAuth, so.CA = ClientAuthRequire, [][]byte{w.caDER}
-	server := so.serverConfig(&errs, "")
+	server := so.terms(&errs, "", true).config
 	if _, ok := errors.AsType[*VerifyError](server.VerifyConnection(tls.ConnectionState{DidResume: true})); !ok {
 		t.Error("server: a resumed session without certificate passed")
 	}

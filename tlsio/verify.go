@@ -6,48 +6,116 @@ import (
 	"time"
 )
 
-// The policy on peers is decided in tls.Config.VerifyConnection, because that is
-// the one hook that crypto/tls also runs on resumed sessions.
+// rules judge peers. They are applied in tls.Config.VerifyConnection, because that
+// is the one hook that crypto/tls also runs on resumed sessions.
 //
 // On full handshakes crypto/tls has verified the chain just before, with the
-// alert that fits the reason; its result is checked here, not repeated. On
+// alert that fits the reason; its result is taken here, not repeated. On
 // resumption the certificates come from the session, judged when that was made:
 // trusted CAs, clock and policy may have changed since, so they are judged anew.
+type rules struct {
+	server bool
+	mode   VerifyMode
+	auth   ClientAuth
+	host   string // client: the name that the server's certificate must have
+	roots  *x509.CertPool
+	now    func() time.Time
 
-func verifyServer(c *tls.Config, s tls.ConnectionState) error {
-	if len(s.PeerCertificates) == 0 {
-		return &VerifyError{"the server sent no certificate"}
-	}
-	if !s.DidResume && len(s.VerifiedChains) > 0 {
-		return nil
-	}
-	_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{
-		DNSName:       c.ServerName,
-		Roots:         c.RootCAs,
-		Intermediates: intermediates(s.PeerCertificates),
-		CurrentTime:   now(c),
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	})
-	return err
+	// matchName replaces x509's comparison of a server's certificate with host.
+	matchName func(cert *x509.Certificate, host string) error
+	// checks come after chain and name, on VerifiedChains.
+	checks []func(r *rules, s *State) error
+	// decide is VerifyPeer.
+	decide func(*State) error
 }
 
-func verifyClient(c *tls.Config, s tls.ConnectionState) error {
+// standard reports whether crypto/tls's own verification says the same as these
+// rules on chain and name.
+func (r *rules) standard() bool { return r.mode == VerifyRequired && r.matchName == nil }
+
+// clientAuth returns crypto/tls's form of what is asked of clients.
+func (r *rules) clientAuth() tls.ClientAuthType {
+	switch {
+	case r.auth == ClientAuthRequest && r.mode == VerifyRequired:
+		return tls.VerifyClientCertIfGiven
+	case r.auth == ClientAuthRequest:
+		return tls.RequestClientCert
+	case r.auth == ClientAuthRequire && r.mode == VerifyRequired:
+		return tls.RequireAndVerifyClientCert
+	case r.auth == ClientAuthRequire:
+		return tls.RequireAnyClientCert
+	}
+	return tls.NoClientCert
+}
+
+// admit judges the peer, notes the result in s, and returns an error if the
+// handshake must end.
+func (r *rules) admit(s *State) error {
+	s.authErr = r.judge(s)
 	if len(s.PeerCertificates) == 0 {
-		if c.ClientAuth == tls.RequireAndVerifyClientCert {
-			return &VerifyError{"the client sent no certificate"}
+		if !r.server || r.auth == ClientAuthRequire {
+			return s.authErr
 		}
-		return nil
+	} else if s.authErr != nil && r.mode == VerifyRequired && !(r.server && r.auth == ClientAuthNone) {
+		return s.authErr
 	}
-	if c.ClientAuth == tls.NoClientCert || !s.DidResume && len(s.VerifiedChains) > 0 {
-		return nil
+	if r.decide != nil {
+		if err := r.decide(s); err != nil {
+			return &DecisionError{err}
+		}
 	}
-	_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{
-		Roots:         c.ClientCAs,
-		Intermediates: intermediates(s.PeerCertificates),
-		CurrentTime:   now(c),
+	return nil
+}
+
+// judge decides whether the peer is who it says, whatever follows from it. It
+// depends on nothing but r, s and the clock, and sets s.VerifiedChains.
+func (r *rules) judge(s *State) error {
+	switch {
+	case r.server && r.auth == ClientAuthNone:
+		return errNotAsked
+	case len(s.PeerCertificates) == 0 && r.server:
+		return errNoClientCertificate
+	case len(s.PeerCertificates) == 0:
+		return errNoServerCertificate
+	case r.mode == InsecureVerifyNone:
+		s.VerifiedChains = nil
+		return errNotVerified
+	}
+	if s.DidResume || !r.standard() || len(s.VerifiedChains) == 0 {
+		s.VerifiedChains = nil
+		chains, err := r.verify(s.PeerCertificates)
+		if err != nil {
+			return err
+		}
+		s.VerifiedChains = chains
+	}
+	for _, check := range r.checks {
+		if err := check(r, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verify is the judgement on chain and name.
+func (r *rules) verify(certs []*x509.Certificate) ([][]*x509.Certificate, error) {
+	o := x509.VerifyOptions{
+		Roots:         r.roots,
+		Intermediates: intermediates(certs),
+		CurrentTime:   r.time(),
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	})
-	return err
+	}
+	if !r.server {
+		o.KeyUsages[0] = x509.ExtKeyUsageServerAuth
+		if r.matchName == nil {
+			o.DNSName = r.host
+		}
+	}
+	chains, err := certs[0].Verify(o)
+	if err == nil && r.matchName != nil && !r.server {
+		err = r.matchName(certs[0], r.host)
+	}
+	return chains, err
 }
 
 func intermediates(certs []*x509.Certificate) *x509.CertPool {
@@ -58,9 +126,17 @@ func intermediates(certs []*x509.Certificate) *x509.CertPool {
 	return pool
 }
 
-func now(c *tls.Config) time.Time {
-	if c.Time != nil {
-		return c.Time()
+func (r *rules) time() time.Time {
+	if r.now != nil {
+		return r.now()
 	}
 	return time.Now()
 }
+
+// Why a peer isn't authorized though nothing is wrong with a certificate.
+var (
+	errNotAsked            = &VerifyError{"no client certificate was asked for"}
+	errNoClientCertificate = &VerifyError{"the client sent no certificate"}
+	errNoServerCertificate = &VerifyError{"the server sent no certificate"}
+	errNotVerified         = &VerifyError{"nothing was verified: VerifyMode is InsecureVerifyNone"}
+)

@@ -13,6 +13,7 @@ import (
 type wire struct {
 	raw    net.Conn
 	prefix []byte // bytes to deliver before those of raw
+	tap    Tap    // sees what passes, if not nil
 
 	sentAlert   uint8 // last alert sent in the clear, but for close_notify
 	established bool  // handshake finished: stop looking at records

@@ -1,0 +1,351 @@
+package tlsio
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"time"
+)
+
+var versionNumbers = map[string]uint16{
+	TLSv13: tls.VersionTLS13,
+	TLSv12: tls.VersionTLS12,
+	TLSv11: tls.VersionTLS11,
+}
+
+func (o *TLSOptions) versions(errs *optionErrors, prefix string) (lo, hi uint16) {
+	lo, hi = tls.VersionTLS12, tls.VersionTLS13
+	const fix = `use "TLSv1.3", "TLSv1.2" or "TLSv1.1"`
+	var ok bool
+	if o.MaximumVersion != "" {
+		if hi, ok = versionNumbers[o.MaximumVersion]; !ok {
+			errs.add(prefix+"MaximumVersion", o.MaximumVersion, fix)
+			hi = tls.VersionTLS13
+		}
+		lo = min(lo, hi)
+	}
+	if o.MinimumVersion != "" {
+		if lo, ok = versionNumbers[o.MinimumVersion]; !ok {
+			errs.add(prefix+"MinimumVersion", o.MinimumVersion, fix)
+			lo = tls.VersionTLS11
+		}
+	}
+	if lo > hi {
+		errs.add(prefix+"MinimumVersion", o.MinimumVersion, "is above MaximumVersion "+o.MaximumVersion+"; swap them or leave one out")
+	}
+	return lo, hi
+}
+
+// terms are what a SecureContext makes of its options: all that its connections
+// have in common. They are constant once made.
+type terms struct {
+	server  bool
+	config  *tls.Config // for connections that need nothing of their own
+	rules   rules
+	own     bool // every connection needs a tls.Config of its own
+	limit   int  // record payload, 0 for crypto/tls's choice
+	timeout time.Duration
+	tap     func(local, remote net.Addr, server bool) Tap
+	certs   []tls.Certificate // own identities, best first
+	ask     func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+}
+
+// Feature is an addition to TLSOptions; see TLSOptions.With. The features are
+// types of this package.
+type Feature interface{ apply(b *builder) }
+
+// builder is what features work on.
+type builder struct {
+	terms   *terms
+	options *TLSOptions
+	errs    *optionErrors
+	prefix  string // where the feature stands, as "TLS.With[0]"
+}
+
+func (b *builder) add(what string, value any, fix string) { b.errs.add(b.prefix+what, value, fix) }
+
+// terms validates o for a role. prefix names where o stands in the options that the
+// user wrote. The result is of use only if errs didn't grow.
+func (o *TLSOptions) terms(errs *optionErrors, prefix string, server bool) *terms {
+	t := &terms{server: server, tap: o.Tap, own: o.Tap != nil || o.VerifyPeer != nil}
+	t.rules = rules{server: server, now: o.Now, decide: o.VerifyPeer, host: o.Host}
+	t.config = &tls.Config{Time: o.Now, SessionTicketsDisabled: o.NoSessions, KeyLogWriter: o.KeyLog}
+	t.config.MinVersion, t.config.MaxVersion = o.versions(errs, prefix)
+	for i, p := range o.ApplicationLayerProtocol {
+		if len(p) < 1 || len(p) > 255 {
+			errs.add(fmt.Sprintf("%sApplicationLayerProtocol[%d]", prefix, i), fmt.Sprintf("%d bytes", len(p)), "a protocol name has 1 to 255 bytes")
+		}
+	}
+	t.config.NextProtos = slices.Clone(o.ApplicationLayerProtocol)
+	switch o.MaximumFragmentLength {
+	case 0, 512, 1024, 2048, 4096:
+		t.limit = o.MaximumFragmentLength
+	default:
+		errs.add(prefix+"MaximumFragmentLength", o.MaximumFragmentLength, "use 512, 1024, 2048 or 4096 (RFC 6066 section 4), or leave it out")
+	}
+	t.timeout = DefaultHandshakeTimeout
+	if o.HandshakeTimeout > 0 {
+		t.timeout = o.HandshakeTimeout
+	}
+	if o.HandshakeTimeout < 0 {
+		errs.add(prefix+"HandshakeTimeout", o.HandshakeTimeout, "use a positive duration, or 0 for the default")
+	}
+	switch o.VerifyMode {
+	case "", VerifyRequired:
+		t.rules.mode = VerifyRequired
+	case VerifyOptional, InsecureVerifyNone:
+		t.rules.mode = o.VerifyMode
+		t.own = true
+	default:
+		errs.add(prefix+"VerifyMode", fmt.Sprintf("%q", string(o.VerifyMode)), `use VerifyRequired or VerifyOptional`)
+	}
+	if server {
+		o.serverTerms(t, errs, prefix)
+	} else {
+		o.clientTerms(t, errs, prefix)
+	}
+	for i, f := range o.With {
+		b := &builder{t, o, errs, fmt.Sprintf("%sWith[%d]", prefix, i)}
+		if f == nil {
+			b.add("", nil, "is nil; leave it out")
+			continue
+		}
+		f.apply(b)
+	}
+	t.config.InsecureSkipVerify = !server && !t.rules.standard()
+	t.config.VerifyConnection = func(cs tls.ConnectionState) error {
+		return t.rules.admit(&State{ConnectionState: cs, Server: server, Host: t.rules.host})
+	}
+	return t
+}
+
+// pool returns CA and Roots in one, or nil when neither is given.
+func (o *TLSOptions) pool(errs *optionErrors, prefix string) *x509.CertPool {
+	if len(o.CA) == 0 && o.Roots == nil {
+		return nil
+	}
+	pool := x509.NewCertPool()
+	if o.Roots != nil {
+		pool = o.Roots.Clone()
+	}
+	addToPool(errs, pool, prefix+"CA", o.CA)
+	return pool
+}
+
+func (o *TLSOptions) clientTerms(t *terms, errs *optionErrors, prefix string) {
+	if o.ServerCertificate != nil || o.ServerKey != nil || o.GetCertificate != nil {
+		errs.add(prefix+"ServerCertificate, ServerKey, GetCertificate", nil, "are for listeners; a client has ClientCertificate and ClientKey")
+	}
+	if o.ClientAuth != ClientAuthNone || o.MaxHandshakes != 0 || o.MaxConnections != 0 || o.OnRefused != nil {
+		errs.add(prefix+"ClientAuth, MaxHandshakes, MaxConnections, OnRefused", nil, "are for listeners; leave them out")
+	}
+	t.rules.host = checkHost(errs, prefix+"Host", o.Host)
+	t.rules.roots = o.pool(errs, prefix)
+	ids := parseIdentities(errs, prefix+"ClientCertificate", o.ClientCertificate, prefix+"ClientKey", o.ClientKey)
+	if len(ids) > 0 && o.GetClientCertificate != nil {
+		errs.add(prefix+"GetClientCertificate", nil, "give either it or ClientCertificate and ClientKey")
+	}
+	get := o.GetClientCertificate
+	if len(ids) > 0 {
+		get = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) { return chooseIdentity(ids, r) }
+	}
+	if get != nil {
+		t.config.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			cert, err := get(r)
+			if c, ok := r.Context().Value(connKey{}).(*Conn); ok && err == nil {
+				c.local = cert
+			}
+			return cert, err
+		}
+	}
+	t.config.RootCAs = t.rules.roots
+	t.config.ServerName = t.rules.host
+}
+
+// connKey is the key of a handshake's *Conn in its context.
+type connKey struct{}
+
+// checkHost returns host as it is sent and compared. Empty is left to the caller.
+func checkHost(errs *optionErrors, option, host string) string {
+	name := strings.TrimSuffix(host, ".")
+	switch {
+	case name == "" && host != "", strings.ContainsAny(name, " \t\r\n\x00/"), len(name) > 253:
+		errs.add(option, fmt.Sprintf("%q", host), "use a DNS name or an IP address, without port or scheme")
+	case strings.Count(name, ":") == 1:
+		errs.add(option, fmt.Sprintf("%q", host), "leave the port out of it")
+	}
+	return name
+}
+
+// chooseIdentity picks the identity that the server's request asks for. If none
+// is of a CA that the server names, one is sent all the same: the server's
+// unknown_ca says more than the certificate_required that crypto/tls would
+// provoke by sending none.
+func chooseIdentity(ids []tls.Certificate, r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	anyCA := *r
+	anyCA.AcceptableCAs = nil
+	for _, request := range []*tls.CertificateRequestInfo{r, &anyCA} {
+		for i := range ids {
+			if request.SupportsCertificate(&ids[i]) == nil {
+				return &ids[i], nil
+			}
+		}
+	}
+	return new(tls.Certificate), nil
+}
+
+func (o *TLSOptions) serverTerms(t *terms, errs *optionErrors, prefix string) {
+	if o.ClientCertificate != nil || o.ClientKey != nil || o.GetClientCertificate != nil {
+		errs.add(prefix+"ClientCertificate, ClientKey, GetClientCertificate", nil, "are for clients; a listener has ServerCertificate and ServerKey")
+	}
+	if o.Host != "" {
+		errs.add(prefix+"Host", o.Host, "is for clients; a listener's names are those of its certificates")
+	}
+	t.certs = parseIdentities(errs, prefix+"ServerCertificate", o.ServerCertificate, prefix+"ServerKey", o.ServerKey)
+	t.ask = o.GetCertificate
+	if o.ServerCertificate == nil && o.ServerKey == nil && o.GetCertificate == nil {
+		errs.add(prefix+"ServerCertificate", nil, "required, with ServerKey; or GetCertificate")
+	}
+	t.config.GetCertificate = t.certificate
+	t.config.GetConfigForClient = t.greet
+	t.rules.roots = o.pool(errs, prefix)
+	t.rules.auth = o.ClientAuth
+	t.config.ClientCAs = t.rules.roots
+	t.config.ClientAuth = t.rules.clientAuth()
+	switch o.ClientAuth {
+	case ClientAuthNone:
+		if t.rules.roots != nil {
+			errs.add(prefix+"CA", nil, `is used with ClientAuth "request" or "require" only; set ClientAuth or leave CA out`)
+		}
+	case ClientAuthRequest, ClientAuthRequire:
+		if t.rules.roots == nil && t.rules.mode != InsecureVerifyNone {
+			errs.add(prefix+"CA", nil, "required with ClientAuth: without it any public CA's certificate would do")
+		}
+	default:
+		errs.add(prefix+"ClientAuth", string(o.ClientAuth), `use "", "request" or "require"`)
+	}
+	o.checkLimits(errs, prefix)
+}
+
+// checkLimits validates what stands beside a server's Context.
+func (o *TLSOptions) checkLimits(errs *optionErrors, prefix string) {
+	if o.MaxHandshakes < 0 {
+		errs.add(prefix+"MaxHandshakes", o.MaxHandshakes, "use a positive number, or 0 for the default")
+	}
+	if o.MaxConnections < 0 {
+		errs.add(prefix+"MaxConnections", o.MaxConnections, "use a positive number, or 0 for no limit")
+	}
+}
+
+// greet notes what the client offers. The context carries the Conn, because a
+// tls.Config is shared by all connections.
+func (t *terms) greet(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	if c, ok := hello.Context().Value(connKey{}).(*Conn); ok {
+		c.offered = hello.SignatureSchemes
+	}
+	return nil, nil
+}
+
+// certificate chooses the identity that suits the client and notes it.
+func (t *terms) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	cert, err := t.choose(hello)
+	if c, ok := hello.Context().Value(connKey{}).(*Conn); ok && err == nil {
+		c.local = cert
+	}
+	return cert, err
+}
+
+func (t *terms) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	// crypto/tls's rule: GetCertificate is asked about names, and about
+	// everything if there are no certificates.
+	if t.ask != nil && (len(t.certs) == 0 || hello.ServerName != "") {
+		if cert, err := t.ask(hello); cert != nil || err != nil || len(t.certs) == 0 {
+			return cert, err
+		}
+	}
+	for i := range t.certs {
+		if len(t.certs) == 1 || hello.SupportsCertificate(&t.certs[i]) == nil {
+			return &t.certs[i], nil
+		}
+	}
+	return &t.certs[0], nil // crypto/tls says what doesn't fit
+}
+
+// keyLog writes a connection's secrets to all who asked for them.
+type keyLog struct {
+	next io.Writer
+	tap  Tap
+}
+
+func (k keyLog) Write(line []byte) (int, error) {
+	k.tap.Secret(line)
+	if k.next == nil {
+		return len(line), nil
+	}
+	return k.next.Write(line)
+}
+
+// conn prepares a connection on these terms; it starts nothing. o is valid, and so
+// is o.Host if it is not empty.
+func (t *terms) conn(raw net.Conn, o *SecureOptions) *Conn {
+	c := &Conn{server: t.server, terms: t}
+	c.limit.Store(int32(t.limit))
+	c.wire.raw = raw
+	c.wire.prefix = o.Unread
+	c.rules = &t.rules
+	config := t.config
+	own := t.own || o.Host != "" && o.Host != t.rules.host || o.VerifyPeer != nil
+	if own {
+		c.own(o)
+		config = c.adapt(config)
+	}
+	if t.server {
+		c.tls = tls.Server(&c.wire, config)
+	} else {
+		c.tls = tls.Client(&c.wire, config)
+	}
+	return c
+}
+
+// own gives c rules of its own.
+func (c *Conn) own(o *SecureOptions) {
+	r := *c.rules
+	if o.Host != "" {
+		r.host = o.Host
+	}
+	if o.VerifyPeer != nil {
+		r.decide = o.VerifyPeer
+	}
+	c.rules = &r
+	if c.terms.tap != nil {
+		c.wire.tap = c.terms.tap(c.wire.raw.LocalAddr(), c.wire.raw.RemoteAddr(), c.server)
+	}
+}
+
+// adapt returns a copy of config that works for c alone.
+func (c *Conn) adapt(config *tls.Config) *tls.Config {
+	config = config.Clone()
+	if !c.server {
+		config.ServerName = c.rules.host
+	}
+	if c.wire.tap != nil {
+		config.KeyLogWriter = keyLog{config.KeyLogWriter, c.wire.tap}
+	}
+	config.VerifyConnection = func(cs tls.ConnectionState) error {
+		s := c.state(cs)
+		err := c.rules.admit(&s)
+		c.recorded, c.authErr, c.chains = true, s.authErr, s.VerifiedChains
+		return err
+	}
+	return config
+}
+
+// handshakeContext carries c to the callbacks of its handshake.
+func (c *Conn) handshakeContext(ctx context.Context) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
