@@ -15,6 +15,10 @@ import (
 // The tests of this file are named after the rows and rules of ECMA-419, sections
 // 8, 9, 10.12 and 10.13.
 
+//conform:ecma-419 TCP works tlsio.TCP, tlsio.NewTCP, tlsio.TCPOptions
+//conform:ecma-419 option.address works tlsio.TCPOptions.Address, tlsio.TLSClientOptions.Address
+//conform:ecma-419 option.port differs tlsio.TCPOptions.Port, tlsio.TLSClientOptions.Port -- 0 is refused: no peer has it
+//conform:ecma-419 TLS.new works tlsio.NewTCP, tlsio.NewTLS
 func TestTCPOptionsValidatedFirst(t *testing.T) { // 8.2: all of them, before anything is allocated
 	network := newTap(t)
 	app := NewApp(network)
@@ -51,6 +55,9 @@ func TestTCPOptionsValidatedFirst(t *testing.T) { // 8.2: all of them, before an
 	}
 }
 
+//conform:ecma-419 rule.ipv6 works tlsio.TCP.RemoteAddress, tlsio.TCPOptions.Address
+//conform:ecma-419 remoteAddress works tlsio.TCP.RemoteAddress
+//conform:ecma-419 remotePort works tlsio.TCP.RemotePort
 func TestTCPAddressIsIP(t *testing.T) { // address: lenient in, 419 form out
 	r := newRig(t)
 	ln, err := testNetwork(t).Listen(timeout(t), "tcp6", "[::1]:0")
@@ -102,6 +109,8 @@ func (s *slow) DialContext(ctx context.Context, network, address string) (net.Co
 	}
 }
 
+//conform:ecma-419 option.noDelay works tlsio.TCPOptions.NoDelay
+//conform:ecma-419 option.keepAlive works tlsio.TCPOptions.KeepAlive
 func TestTCPNoDelayAndKeepAlive(t *testing.T) {
 	for _, tt := range []struct {
 		o       TCPOptions
@@ -125,6 +134,9 @@ func TestTCPNoDelayAndKeepAlive(t *testing.T) {
 	}
 }
 
+//conform:ecma-419 option.target works tlsio.TCPOptions.Target
+//conform:ecma-419 target works tlsio.TCP.Target, tlsio.TCP.SetTarget
+//conform:ecma-419 rule.8.4 works tlsio.TCP.Target
 func TestTCPTarget(t *testing.T) { // 8.4
 	r := newRig(t)
 	ln, address, port := local(t)
@@ -148,6 +160,10 @@ func TestTCPTarget(t *testing.T) { // 8.4
 	}
 }
 
+//conform:ecma-419 option.onWritable works tlsio.TCPOptions.OnWritable
+//conform:ecma-419 rule.9.5 works tlsio.TCP.Write, tlsio.ErrNotConnected
+//conform:ecma-419 rule.9.4 works tlsio.TCP.ReadAvailable
+//conform:ecma-419 rule.10.12.4 works tlsio.TCPOptions.OnWritable
 func TestTCPFirstOnWritableMeansConnected(t *testing.T) { // 10.12.4, 9.5
 	network := &slow{testNetwork(t), make(chan struct{})}
 	r := newRigOn(t, network)
@@ -182,6 +198,10 @@ func TestTCPFirstOnWritableMeansConnected(t *testing.T) { // 10.12.4, 9.5
 	}
 }
 
+//conform:ecma-419 read works tlsio.TCP.ReadAvailable
+//conform:ecma-419 read.byteLength works tlsio.TCP.Read
+//conform:ecma-419 read.buffer works tlsio.TCP.ReadInto
+//conform:ecma-419 rule.9.4 works tlsio.TCP.Read
 func TestTCPReadForms(t *testing.T) { // 9.4, A.7.3
 	r := newRig(t)
 	sock, peer := r.tcpPair(TCPOptions{})
@@ -222,6 +242,11 @@ func (r *rig) available(s Socket) int {
 	return l.in.n
 }
 
+//conform:ecma-419 option.format works tlsio.TCPOptions.Format, tlsio.FormatBuffer, tlsio.FormatNumber
+//conform:ecma-419 format works tlsio.TCP.Format, tlsio.TCP.SetFormat
+//conform:ecma-419 read.number works tlsio.TCP.ReadNumber
+//conform:ecma-419 write.number works tlsio.TCP.WriteNumber
+//conform:ecma-419 rule.9.6 works tlsio.TCP.SetFormat
 func TestTCPFormat(t *testing.T) { // 9.6
 	r := newRig(t)
 	sock, peer := r.tcpPair(TCPOptions{})
@@ -267,6 +292,9 @@ func TestTCPFormat(t *testing.T) { // 9.6
 
 func second[T any](_ T, err error) error { return err }
 
+//conform:ecma-419 write works tlsio.TCP.Write, tlsio.ErrOverflow
+//conform:ecma-419 TCP.write works tlsio.TCP.Write
+//conform:ecma-419 rule.9.5 works tlsio.TCP.Write, tlsio.ErrOverflow
 func TestTCPWriteAllOrNothing(t *testing.T) { // 9.5, A.7.4
 	r := newRig(t)
 	sock, peer := r.tcpPair(TCPOptions{})
@@ -304,6 +332,8 @@ func TestTCPWriteAllOrNothing(t *testing.T) { // 9.5, A.7.4
 	}
 }
 
+//conform:ecma-419 write.more works tlsio.WriteOptions.More
+//conform:ecma-419 write.byteLength works tlsio.WriteOptions.ByteLength
 func TestTCPWriteMore(t *testing.T) { // write options, 3rd edition
 	r := newRig(t)
 	sock, peer := r.tcpPair(TCPOptions{NoDelay: true})
@@ -332,6 +362,8 @@ func TestTCPWriteMore(t *testing.T) { // write options, 3rd edition
 	}
 }
 
+//conform:ecma-419 option.onReadable works tlsio.TCPOptions.OnReadable
+//conform:ecma-419 rule.9.7.1 works tlsio.TCPOptions.OnReadable
 func TestTCPOnReadableIsEdgeTriggered(t *testing.T) { // 9.7.1
 	r := newRig(t)
 	sock, peer := r.tcpPair(TCPOptions{})
@@ -348,6 +380,10 @@ func TestTCPOnReadableIsEdgeTriggered(t *testing.T) { // 9.7.1
 	}
 }
 
+//conform:ecma-419 option.onError works tlsio.TCPOptions.OnError
+//conform:ecma-419 TCP.onError works tlsio.TCPOptions.OnError
+//conform:ecma-419 rule.9.7.3 works tlsio.ErrFailed
+//conform:ecma-419 rule.10.12.4 works tlsio.TCPOptions.OnError
 func TestTCPOrderAndHeldBackOnError(t *testing.T) { // 9.7.3, 10.12.4
 	r := newRig(t)
 	ln, address, port := local(t)
@@ -417,6 +453,9 @@ func calls(i *instance) map[string]error {
 	}
 }
 
+//conform:ecma-419 close works tlsio.TCP.Close, tlsio.ErrClosed
+//conform:ecma-419 rule.8.3 works tlsio.TCP.Close, tlsio.ErrClosed
+//conform:ecma-419 rule.9.4 works tlsio.ErrClosed
 func TestTCPCloseIsFinal(t *testing.T) { // 8.3
 	r := newRig(t)
 	sock, peer := r.tcpPair(TCPOptions{})
@@ -437,6 +476,7 @@ func TestTCPCloseIsFinal(t *testing.T) { // 8.3
 	r.quiet()
 }
 
+//conform:ecma-419 rule.8.3 works tlsio.TCP.Close
 func TestTCPCloseInsideCallback(t *testing.T) {
 	r := newRig(t)
 	ln, address, port := local(t)
@@ -472,6 +512,7 @@ func TestTCPCloseImmediately(t *testing.T) {
 	}
 }
 
+//conform:ecma-419 rule.8.5 works tlsio.App.Run
 func TestTCPCallbacksNeverInsideMethods(t *testing.T) { // 8.5
 	r := newRig(t)
 	ln, address, port := local(t)
@@ -510,6 +551,8 @@ func TestTCPConnectFailureIsOnError(t *testing.T) {
 	sock.Close()
 }
 
+//conform:ecma-419 option.from works tlsio.TCPOptions.From
+//conform:ecma-419 rule.10.12.1 works tlsio.TCPOptions.From
 func TestTCPFrom(t *testing.T) { // 10.12.1
 	r := newRig(t)
 	first, peer := r.tcpPair(TCPOptions{Format: FormatNumber, Target: "first"})
@@ -626,6 +669,16 @@ func TestTCPNetConnCancelled(t *testing.T) {
 	r.quiet()
 }
 
+//conform:ecma-419 Listener works tlsio.Listener, tlsio.NewListener
+//conform:ecma-419 Listener.port.property works tlsio.Listener.Port
+//conform:ecma-419 Listener.onReadable works tlsio.ListenerOptions.OnReadable
+//conform:ecma-419 Listener.target works tlsio.ListenerOptions.Target, tlsio.Listener.Target
+//conform:ecma-419 Listener.read works tlsio.Listener.Read
+//conform:ecma-419 Listener.write works tlsio.Listener.Write, tlsio.ErrNotSupported
+//conform:ecma-419 Listener.format works tlsio.Listener.Format, tlsio.Listener.SetFormat
+//conform:ecma-419 Listener.close works tlsio.Listener.Close
+//conform:ecma-419 error.in-use works tlsio.NewListener, tlsio.StageListen
+//conform:ecma-419 rule.9.3 works tlsio.NewListener, tlsio.StageListen
 func TestListener(t *testing.T) { // 10.13
 	r := newRig(t)
 	ln, err := NewListener(r.app, ListenerOptions{Address: "127.0.0.1", Target: 1,
@@ -697,6 +750,9 @@ func TestListener(t *testing.T) { // 10.13
 	r.quiet()
 }
 
+//conform:ecma-419 Listener.port works tlsio.ListenerOptions.Port
+//conform:ecma-419 Listener.address works tlsio.ListenerOptions.Address
+//conform:ecma-419 Listener.format works tlsio.ListenerOptions.Format
 func TestListenerOptions(t *testing.T) {
 	network := newTap(t)
 	_, err := NewListener(NewApp(network), ListenerOptions{Address: "all", Port: 70000, Format: "buffer"})

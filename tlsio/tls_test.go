@@ -16,6 +16,11 @@ import (
 // The tests of this file are named after the rows of ECMA-419 section 10.15 and of
 // the TLS listener.
 
+//conform:ecma-419 TLS.new works tlsio.NewTLS, tlsio.OptionError
+//conform:ecma-419 option.tls works tlsio.TLSClientOptions.TLS, tlsio.TLSOptions
+//conform:ecma-419 option.tls.minimumVersion works tlsio.TLSOptions.MinimumVersion
+//conform:ecma-419 option.tls.maximumVersion works tlsio.TLSOptions.MaximumVersion
+//conform:ecma-419 option.tls.DER works tlsio.TLSOptions.CA, tlsio.TLSOptions.ClientKey
 func TestTLSOptionsValidatedFirst(t *testing.T) {
 	network := newTap(t)
 	app := NewApp(network)
@@ -70,6 +75,7 @@ func TestTLSOptionsValidatedFirst(t *testing.T) {
 	}
 }
 
+//conform:ecma-419 rule.8.2 differs tlsio.OptionError -- unknown options and callbacks of another kind don't compile
 func TestTLSOptionsNotModified(t *testing.T) { // 8.2: frozen options must work
 	r := newRig(t)
 	w := pki(t)
@@ -84,6 +90,10 @@ func TestTLSOptionsNotModified(t *testing.T) { // 8.2: frozen options must work
 	}
 }
 
+//conform:ecma-419 TLS works tlsio.TLS, tlsio.NewTLS
+//conform:ecma-419 option.onReadable works tlsio.TLSClientOptions.OnReadable
+//conform:ecma-419 option.onWritable works tlsio.TLSClientOptions.OnWritable
+//conform:ecma-419 rule.10.15 works tlsio.TLSClientOptions.OnWritable
 func TestTLSFirstOnWritableAfterHandshake(t *testing.T) { // 10.15
 	for _, v := range []string{TLSv13, TLSv12, TLSv11} {
 		t.Run(v, func(t *testing.T) {
@@ -128,6 +138,7 @@ func TestTLSFirstOnWritableAfterHandshake(t *testing.T) { // 10.15
 	}
 }
 
+//conform:ecma-419 option.tls.host works tlsio.TLSOptions.Host
 func TestTLSHostIsSNI(t *testing.T) {
 	r := newRig(t)
 	got := make(chan string, 2)
@@ -146,6 +157,8 @@ func TestTLSHostIsSNI(t *testing.T) {
 	}
 }
 
+//conform:ecma-419 option.tls.applicationLayerProtocol works tlsio.TLSOptions.ApplicationLayerProtocol
+//conform:ecma-419 alpn.selected works tlsio.TLS.ConnectionState
 func TestTLSApplicationLayerProtocol(t *testing.T) {
 	r := newRig(t)
 	o := clientOptions(t)
@@ -156,6 +169,7 @@ func TestTLSApplicationLayerProtocol(t *testing.T) {
 	}
 }
 
+//conform:ecma-419 option.tls.maximumFragmentLength differs tlsio.TLSOptions.MaximumFragmentLength, tlsio.TLS.MaximumFragmentLengthNegotiated -- binds our own records; crypto/tls can't negotiate it with the peer, and the property says so
 func TestTLSMaximumFragmentLength(t *testing.T) { // declared, not negotiated
 	for _, limit := range []int{512, 1024, 2048, 4096} {
 		t.Run(itoa(limit), func(t *testing.T) {
@@ -210,6 +224,8 @@ func (c *recordTap) Read(p []byte) (int, error) {
 	return n, err
 }
 
+//conform:ecma-419 option.tls.clientKey works tlsio.TLSOptions.ClientKey
+//conform:ecma-419 option.tls.clientCertificate works tlsio.TLSOptions.ClientCertificate
 func TestTLSKeyForms(t *testing.T) { // DER: PKCS#8, PKCS#1, SEC 1; keys find certificates
 	w := pki(t)
 	rsaKey := rsaTestKey(t)
@@ -236,6 +252,9 @@ func TestTLSKeyForms(t *testing.T) { // DER: PKCS#8, PKCS#1, SEC 1; keys find ce
 	}
 }
 
+//conform:ecma-419 option.onError works tlsio.TLSClientOptions.OnError
+//conform:ecma-419 option.tls.ca works tlsio.TLSOptions.CA
+//conform:ecma-419 rule.10.15 works tlsio.TLSClientOptions.OnError
 func TestTLSHandshakeFailureIsOnError(t *testing.T) {
 	w := pki(t)
 	for _, tt := range []struct {
@@ -362,6 +381,7 @@ func (r *rig) tlsListener(change func(*TLSOptions)) (*TLSListener, int) {
 	return l, port
 }
 
+//conform:ecma-419 TLSListener works tlsio.TLSListener, tlsio.NewTLSListener
 func TestTLSListener(t *testing.T) {
 	r := newRig(t)
 	w := pki(t)
@@ -452,6 +472,8 @@ func TestTLSNetConn(t *testing.T) {
 
 // TestTLSFromTCP upgrades after plain text, as STARTTLS does, with the TLS records
 // already partly read by the TCP.
+//
+//conform:ecma-419 option.from works tlsio.TLSClientOptions.From
 func TestTLSFromTCP(t *testing.T) {
 	r := newRig(t)
 	w := pki(t)
