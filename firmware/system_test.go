@@ -108,6 +108,8 @@ func dialTLS(t *testing.T, addr string, config *tls.Config) net.Conn {
 
 // TestBoardNetwork is Start without the board's devices: the stack on a wire, the
 // address of the settings, a service that another stack reaches.
+//
+//conform:ecma-419 HostProvider differs firmware.Start, firmware.System -- no global of default options: the System holds network and certificates, and Listen takes from it what a service's options lack
 func TestBoardNetwork(t *testing.T) {
 	noLeak(t)
 	fsys, ca := store(t, ".", certstest.Template{Names: []string{"board.test"}})
@@ -349,6 +351,8 @@ func TestServeEnds(t *testing.T) {
 
 // TestClientsOfTheStore: a service that wants client certificates, and names no
 // authority, takes those of the store's.
+//
+//conform:ecma-419 rule.store works firmware.System.Listen, certs.Store.Roots, tlsio.TLSOptions.Roots
 func TestClientsOfTheStore(t *testing.T) {
 	noLeak(t)
 	out := newConsole()

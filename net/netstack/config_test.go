@@ -125,6 +125,7 @@ func eventually(t *testing.T, what string, f func() bool) {
 	}
 }
 
+//conform:ecma-419 NetworkInterface differs net/netstack.Stack.Addresses, net/netstack.Stack.Lease -- the stack connects itself and stays connected; a program asks it for addresses and lease in place of connect, disconnect and onChanged
 func TestDHCP(t *testing.T) {
 	for _, o := range []nic.Offloads{{}, {TxChecksum: true, RxChecksum: true}} {
 		da, db := nictest.Pipe(nictest.WireOptions{Offloads: o})
