@@ -135,15 +135,17 @@ func TestTLSNoDelayAndKeepAlive(t *testing.T) {
 		{TLSClientOptions{}, 1}, // Nagle's algorithm is on unless the program says no
 		{TLSClientOptions{NoDelay: true, KeepAlive: 5 * time.Second}, 2},
 	} {
-		network := newTap(t)
-		r := newRigOn(t, network)
-		r.tlsPair(tt.o, nil)
-		c := network.last.Load()
-		if got := c.noDelay.Load(); got != tt.noDelay {
-			t.Errorf("NoDelay: %v gave %d", tt.o.NoDelay, got)
-		}
-		if k := c.keepAlive.Load(); k == nil || k.Enable != (tt.o.KeepAlive != 0) || k.Idle != tt.o.KeepAlive {
-			t.Errorf("KeepAlive %v gave %+v", tt.o.KeepAlive, k)
-		}
+		t.Run(tt.o.KeepAlive.String(), func(t *testing.T) {
+			network := newTap(t)
+			r := newRigOn(t, network)
+			r.tlsPair(tt.o, nil)
+			c := network.last.Load()
+			if got := c.noDelay.Load(); got != tt.noDelay {
+				t.Errorf("NoDelay: %v gave %d", tt.o.NoDelay, got)
+			}
+			if k := c.keepAlive.Load(); k == nil || k.Enable != (tt.o.KeepAlive != 0) || k.Idle != tt.o.KeepAlive {
+				t.Errorf("KeepAlive %v gave %+v", tt.o.KeepAlive, k)
+			}
+		})
 	}
 }
