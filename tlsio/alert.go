@@ -31,25 +31,30 @@ type Alert struct {
 func (a Alert) Name() string {
 	// crypto/tls knows the names; it only writes them with spaces.
 	s := strings.TrimPrefix(tls.AlertError(a.Number).Error(), "tls: ")
-	if n, ok := alertNames[a.Number]; ok {
-		return n
+	for _, n := range alertNames {
+		if n.number == a.Number {
+			return n.name
+		}
 	}
 	return strings.ToLower(strings.ReplaceAll(s, " ", "_"))
 }
 
 // alertNames holds the names that don't follow from crypto/tls's texts.
-var alertNames = map[uint8]string{
-	43:  "unsupported_certificate",
-	44:  "certificate_revoked",
-	45:  "certificate_expired",
-	46:  "certificate_unknown",
-	48:  "unknown_ca",
-	50:  "decode_error",
-	51:  "decrypt_error",
-	70:  "protocol_version",
-	71:  "insufficient_security",
-	120: "no_application_protocol",
-	121: "ech_required",
+var alertNames = [...]struct {
+	number uint8
+	name   string
+}{
+	{43, "unsupported_certificate"},
+	{44, "certificate_revoked"},
+	{45, "certificate_expired"},
+	{46, "certificate_unknown"},
+	{48, "unknown_ca"},
+	{50, "decode_error"},
+	{51, "decrypt_error"},
+	{70, "protocol_version"},
+	{71, "insufficient_security"},
+	{120, "no_application_protocol"},
+	{121, "ech_required"},
 }
 
 func (a Alert) String() string {

@@ -41,7 +41,7 @@ type Conn struct {
 func (c *Conn) handshake(ctx context.Context, op string, limit time.Duration) error {
 	addr := c.wire.raw.RemoteAddr() // some networks forget it with the connection
 	c.wire.raw.SetDeadline(time.Now().Add(limit))
-	err := c.tls.HandshakeContext(c.handshakeContext(ctx))
+	err := c.tls.HandshakeContext(ctx)
 	if err == nil {
 		c.wire.raw.SetDeadline(time.Time{})
 		c.wire.established = true

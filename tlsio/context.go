@@ -13,44 +13,59 @@ import (
 type SecureContext struct {
 	server  bool
 	current atomic.Pointer[terms]
+	// beside checks what stands beside an explicit context in the options of a
+	// connection or listener. It is a field, so that programs without explicit
+	// contexts don't carry its code.
+	beside func(c *SecureContext, server bool, o *TLSOptions, errs *optionErrors, prefix string) *SecureOptions
 }
 
 // NewServerContext makes a context for the server's role. Limits of listeners
 // (MaxHandshakes, MaxConnections, OnRefused) are not its matter; give them beside
 // it.
 func NewServerContext(o TLSOptions) (*SecureContext, error) {
-	return newContext("NewServerContext", &o, true)
+	t, err := serverContextTerms("NewServerContext", &o)
+	if err != nil {
+		return nil, err
+	}
+	return newContext(t, checkBeside), nil
 }
 
 // NewClientContext makes a context for the client's role. o.Host may be empty; it
 // must then be given with each connection.
 func NewClientContext(o TLSOptions) (*SecureContext, error) {
-	return newContext("NewClientContext", &o, false)
-}
-
-func newContext(op string, o *TLSOptions, server bool) (*SecureContext, error) {
-	t, err := contextTerms(op, o, server)
+	t, err := clientContextTerms("NewClientContext", &o)
 	if err != nil {
 		return nil, err
 	}
-	return (&SecureContext{server: server}).with(t), nil
+	return newContext(t, checkBeside), nil
 }
 
-func (c *SecureContext) with(t *terms) *SecureContext {
+func newContext(t *terms, beside func(*SecureContext, bool, *TLSOptions, *optionErrors, string) *SecureOptions) *SecureContext {
+	c := &SecureContext{server: t.server, beside: beside}
 	c.current.Store(t)
 	return c
 }
 
-// contextTerms makes the terms of an explicit context.
-func contextTerms(op string, o *TLSOptions, server bool) (*terms, error) {
+const noContext = "is a context already; leave it out"
+
+func serverContextTerms(op string, o *TLSOptions) (*terms, error) {
 	var errs optionErrors
 	if o.Context != nil {
-		errs.add("Context", nil, "is a context already; leave it out")
+		errs.add("Context", nil, noContext)
 	}
-	if server && (o.MaxHandshakes != 0 || o.MaxConnections != 0 || o.OnRefused != nil) {
-		errs.add("MaxHandshakes, MaxConnections, OnRefused", nil, "are a listener's; give them beside Context")
+	if o.hasLimits() {
+		errs.add(limitNames, nil, "are a listener's; give them beside Context")
 	}
-	t := o.terms(&errs, "", server)
+	t := o.serverTerms(&errs, "")
+	return t, errs.err(op)
+}
+
+func clientContextTerms(op string, o *TLSOptions) (*terms, error) {
+	var errs optionErrors
+	if o.Context != nil {
+		errs.add("Context", nil, noContext)
+	}
+	t := o.clientTerms(&errs, "")
 	return t, errs.err(op)
 }
 
@@ -58,7 +73,11 @@ func contextTerms(op string, o *TLSOptions, server bool) (*terms, error) {
 // the new ones; connections and handshakes under way keep theirs. If o is refused,
 // nothing changes.
 func (c *SecureContext) Reload(o TLSOptions) error {
-	t, err := contextTerms("Reload", &o, c.server)
+	make := clientContextTerms
+	if c.server {
+		make = serverContextTerms
+	}
+	t, err := make("Reload", &o)
 	if err != nil {
 		return err
 	}
@@ -79,18 +98,18 @@ type SecureOptions struct {
 	VerifyPeer func(*State) error
 }
 
-func (o *SecureOptions) check(errs *optionErrors, t *terms) {
+func (o *SecureOptions) check(errs *optionErrors, prefix string, t *terms) {
 	if t.server && o.Host != "" {
-		errs.add("Host", o.Host, "is for clients; leave it out")
+		errs.add(prefix+"Host", o.Host, "is for clients; leave it out")
 	}
 	if !t.server {
-		o.Host = checkHost(errs, "Host", o.Host)
+		o.Host = checkHost(errs, prefix+"Host", o.Host)
 		if o.Host == "" && t.rules.host == "" {
-			errs.add("Host", nil, needHost)
+			errs.add(prefix+"Host", nil, needHost)
 		}
 	}
 	if o.HandshakeTimeout < 0 {
-		errs.add("HandshakeTimeout", o.HandshakeTimeout, "use a positive duration, or 0 for the context's")
+		errs.add(prefix+"HandshakeTimeout", o.HandshakeTimeout, "use a positive duration, or 0 for the context's")
 	}
 }
 
@@ -106,11 +125,24 @@ func (c *SecureContext) Secure(ctx context.Context, conn net.Conn, o SecureOptio
 	if conn == nil {
 		errs.add("conn", nil, "required")
 	}
-	o.check(&errs, t)
+	o.check(&errs, "", t)
 	if err := errs.err(op); err != nil {
 		return nil, err
 	}
+	if !c.server {
+		return t.connect(ctx, op, conn, &o)
+	}
 	return t.secure(ctx, op, conn, &o)
+}
+
+// connect is secure for clients, whose callbacks of crypto/tls know their
+// connection only by the context.
+func (t *terms) connect(ctx context.Context, op string, raw net.Conn, o *SecureOptions) (*Conn, error) {
+	conn := t.conn(raw, o)
+	if err := conn.handshake(context.WithValue(ctx, connKey{}, conn), op, t.handshakeTimeout(o)); err != nil {
+		return nil, err
+	}
+	return conn, nil
 }
 
 func (t *terms) secure(ctx context.Context, op string, raw net.Conn, o *SecureOptions) (*Conn, error) {
@@ -128,37 +160,41 @@ func (t *terms) handshakeTimeout(o *SecureOptions) time.Duration {
 	return t.timeout
 }
 
-// context returns the SecureContext that o names, or makes one of o. It also
-// completes the options of a connection: what stands beside Context. The result is
-// of use only if errs didn't grow.
-func (o *TLSOptions) context(errs *optionErrors, prefix string, server bool) (*SecureContext, *SecureOptions) {
-	one := &SecureOptions{}
-	c := o.Context
-	if c == nil {
-		c = (&SecureContext{server: server}).with(o.terms(errs, prefix, server))
-		if !server && o.Host == "" {
-			errs.add(prefix+"Host", nil, needHost)
-		}
-		return c, one
+// serverContext returns the SecureContext that o names, or makes one of o, with
+// the options of its connections. The result is of use only if errs didn't grow.
+func (o *TLSOptions) serverContext(errs *optionErrors, prefix string) (*SecureContext, *SecureOptions) {
+	o.checkLimits(errs, prefix)
+	if o.Context != nil {
+		return o.Context, o.Context.beside(o.Context, true, o, errs, prefix)
 	}
+	return newContext(o.serverTerms(errs, prefix), nil), &SecureOptions{}
+}
+
+// clientContext is serverContext's counterpart.
+func (o *TLSOptions) clientContext(errs *optionErrors, prefix string) (*SecureContext, *SecureOptions) {
+	if o.Context != nil {
+		return o.Context, o.Context.beside(o.Context, false, o, errs, prefix)
+	}
+	t := o.clientTerms(errs, prefix)
+	if o.Host == "" {
+		errs.add(prefix+"Host", nil, needHost)
+	}
+	return newContext(t, nil), &SecureOptions{}
+}
+
+// checkBeside is SecureContext.beside.
+func checkBeside(c *SecureContext, server bool, o *TLSOptions, errs *optionErrors, prefix string) *SecureOptions {
+	one := &SecureOptions{Host: o.Host, HandshakeTimeout: o.HandshakeTimeout}
 	if c.server != server {
 		errs.add(prefix+"Context", nil, "is of the other role; use NewServerContext for listeners, NewClientContext for clients")
-		return c, one
+		return one
 	}
 	if !o.withoutContext().isZero() {
 		errs.add(prefix+"Context", nil, "stands in place of the other options; leave those out, or give them to the context")
 	}
-	one.Host, one.HandshakeTimeout = o.Host, o.HandshakeTimeout
-	var own optionErrors
-	one.check(&own, c.current.Load())
-	for _, err := range own {
-		e := err.(*OptionError)
-		errs.add(prefix+e.Option, e.Value, e.Fix)
+	if !server && o.hasLimits() {
+		errs.add(prefix+limitNames, nil, "are for listeners; leave them out")
 	}
-	if server {
-		o.checkLimits(errs, prefix)
-	} else if o.MaxHandshakes != 0 || o.MaxConnections != 0 || o.OnRefused != nil {
-		errs.add(prefix+"MaxHandshakes, MaxConnections, OnRefused", nil, "are for listeners; leave them out")
-	}
-	return c, one
+	one.check(errs, prefix, c.current.Load())
+	return one
 }

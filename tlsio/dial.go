@@ -24,7 +24,7 @@ func Dial(ctx context.Context, network Network, address string, options TLSOptio
 	} else if options.Host == "" {
 		options.Host = host
 	}
-	secure, one := options.context(&errs, "", false)
+	secure, one := options.clientContext(&errs, "")
 	if err := errs.err(op); err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func Dial(ctx context.Context, network Network, address string, options TLSOptio
 	if err != nil {
 		return nil, dialError(op, address, err)
 	}
-	c, err := secure.current.Load().secure(ctx, op, raw, one)
+	c, err := secure.current.Load().connect(ctx, op, raw, one)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func Listen(ctx context.Context, network Network, address string, options TLSOpt
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		errs.add("address", address, "use host:port or :port")
 	}
-	secure, one := options.context(&errs, "", true)
+	secure, one := options.serverContext(&errs, "")
 	if err := errs.err(op); err != nil {
 		return nil, err
 	}

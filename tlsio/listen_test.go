@@ -98,7 +98,7 @@ func TestEcho(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			if got := c.(*Conn).ConnectionState().Version; got != versionNumbers[v] {
+			if got := c.(*Conn).ConnectionState().Version; got != versionNumber(v) {
 				t.Errorf("negotiated %s", tls.VersionName(got))
 			}
 			for _, n := range []int{1, 64, 16384, 16385, 1 << 20} {

@@ -90,7 +90,7 @@ func NewTLSListener(app *App, options TLSListenerOptions) (*TLSListener, error) 
 	const op = "NewTLSListener"
 	var errs optionErrors
 	addr := checkListener(&errs, app, options.Address, options.Port, options.Format)
-	secure, one := options.TLS.context(&errs, "TLS.", true)
+	secure, one := options.TLS.serverContext(&errs, "TLS.")
 	if err := errs.err(op); err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ func TestIdleConnectionCost(t *testing.T) {
 	}
 	var errs optionErrors
 	so := serverOptions(t)
-	config := so.terms(&errs, "", true).config
+	config := so.serverTerms(&errs, "").config
 	bare := func() net.Listener {
 		ln, _, _ := local(t)
 		return tls.NewListener(ln, config)

@@ -115,7 +115,7 @@ func stream(t *testing.T, secured bool, script []byte, size int) {
 	if secured {
 		var errs optionErrors
 		so := serverOptions(t)
-		secure, one := so.context(&errs, "", true)
+		secure, one := so.serverContext(&errs, "")
 		ln = newTLSListener(inner, secure, one, &so)
 		defer ln.Close()
 	}
@@ -275,7 +275,7 @@ func FuzzOptions(f *testing.F) {
 		o := TLSOptions{Host: host, MinimumVersion: lo, MaximumVersion: hi, ApplicationLayerProtocol: []string{alpn},
 			MaximumFragmentLength: mfl, CA: [][]byte{ca}, ClientCertificate: [][]byte{cert}, ClientKey: [][]byte{key}}
 		var errs optionErrors
-		c, _ := o.context(&errs, "TLS.", false)
+		c, _ := o.clientContext(&errs, "TLS.")
 		config := c.current.Load().config
 		for _, err := range errs {
 			if e, ok := err.(*OptionError); !ok || e.Option == "" || e.Fix == "" {

@@ -94,7 +94,7 @@ func TestOpenSSLServer(t *testing.T) {
 				}
 				defer c.Close()
 				s := c.(*Conn).ConnectionState()
-				if s.NegotiatedProtocol != "a" || s.Version != versionNumbers[v] {
+				if s.NegotiatedProtocol != "a" || s.Version != versionNumber(v) {
 					t.Errorf("negotiated %q, %x", s.NegotiatedProtocol, s.Version)
 				}
 				c.SetDeadline(time.Now().Add(limit))

@@ -153,6 +153,14 @@ type TLSOptions struct {
 // can't be compared with ==.
 func (o *TLSOptions) isZero() bool { return reflect.ValueOf(o).Elem().IsZero() }
 
+// limitNames are the options that hasLimits looks at.
+const limitNames = "MaxHandshakes, MaxConnections, OnRefused"
+
+// hasLimits reports whether options of a listener, not of its TLS, are set.
+func (o *TLSOptions) hasLimits() bool {
+	return o.MaxHandshakes != 0 || o.MaxConnections != 0 || o.OnRefused != nil
+}
+
 // withoutContext returns the options that may not stand beside Context.
 func (o *TLSOptions) withoutContext() *TLSOptions {
 	rest := *o

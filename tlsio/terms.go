@@ -1,7 +1,6 @@
 package tlsio
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -12,25 +11,31 @@ import (
 	"time"
 )
 
-var versionNumbers = map[string]uint16{
-	TLSv13: tls.VersionTLS13,
-	TLSv12: tls.VersionTLS12,
-	TLSv11: tls.VersionTLS11,
+// versionNumber returns the number of a version's name, 0 if there is none.
+func versionNumber(name string) uint16 {
+	switch name {
+	case TLSv13:
+		return tls.VersionTLS13
+	case TLSv12:
+		return tls.VersionTLS12
+	case TLSv11:
+		return tls.VersionTLS11
+	}
+	return 0
 }
 
 func (o *TLSOptions) versions(errs *optionErrors, prefix string) (lo, hi uint16) {
 	lo, hi = tls.VersionTLS12, tls.VersionTLS13
 	const fix = `use "TLSv1.3", "TLSv1.2" or "TLSv1.1"`
-	var ok bool
 	if o.MaximumVersion != "" {
-		if hi, ok = versionNumbers[o.MaximumVersion]; !ok {
+		if hi = versionNumber(o.MaximumVersion); hi == 0 {
 			errs.add(prefix+"MaximumVersion", o.MaximumVersion, fix)
 			hi = tls.VersionTLS13
 		}
 		lo = min(lo, hi)
 	}
 	if o.MinimumVersion != "" {
-		if lo, ok = versionNumbers[o.MinimumVersion]; !ok {
+		if lo = versionNumber(o.MinimumVersion); lo == 0 {
 			errs.add(prefix+"MinimumVersion", o.MinimumVersion, fix)
 			lo = tls.VersionTLS11
 		}
@@ -69,9 +74,9 @@ type builder struct {
 
 func (b *builder) add(what string, value any, fix string) { b.errs.add(b.prefix+what, value, fix) }
 
-// terms validates o for a role. prefix names where o stands in the options that the
-// user wrote. The result is of use only if errs didn't grow.
-func (o *TLSOptions) terms(errs *optionErrors, prefix string, server bool) *terms {
+// commonTerms validates what both roles have. prefix names where o stands in the
+// options that the user wrote. The result is of use only if errs didn't grow.
+func (o *TLSOptions) commonTerms(errs *optionErrors, prefix string, server bool) *terms {
 	t := &terms{server: server, tap: o.Tap, own: o.Tap != nil || o.VerifyPeer != nil}
 	t.rules = rules{server: server, now: o.Now, decide: o.VerifyPeer, host: o.Host}
 	t.config = &tls.Config{Time: o.Now, SessionTicketsDisabled: o.NoSessions, KeyLogWriter: o.KeyLog}
@@ -104,11 +109,11 @@ func (o *TLSOptions) terms(errs *optionErrors, prefix string, server bool) *term
 	default:
 		errs.add(prefix+"VerifyMode", fmt.Sprintf("%q", string(o.VerifyMode)), `use VerifyRequired or VerifyOptional`)
 	}
-	if server {
-		o.serverTerms(t, errs, prefix)
-	} else {
-		o.clientTerms(t, errs, prefix)
-	}
+	return t
+}
+
+// finish applies the features and binds the rules.
+func (t *terms) finish(o *TLSOptions, errs *optionErrors, prefix string) *terms {
 	for i, f := range o.With {
 		b := &builder{t, o, errs, fmt.Sprintf("%sWith[%d]", prefix, i)}
 		if f == nil {
@@ -117,9 +122,9 @@ func (o *TLSOptions) terms(errs *optionErrors, prefix string, server bool) *term
 		}
 		f.apply(b)
 	}
-	t.config.InsecureSkipVerify = !server && !t.rules.standard()
+	t.config.InsecureSkipVerify = !t.server && !t.rules.standard()
 	t.config.VerifyConnection = func(cs tls.ConnectionState) error {
-		return t.rules.admit(&State{ConnectionState: cs, Server: server, Host: t.rules.host})
+		return t.rules.admit(&State{ConnectionState: cs, Server: t.server, Host: t.rules.host})
 	}
 	return t
 }
@@ -137,12 +142,13 @@ func (o *TLSOptions) pool(errs *optionErrors, prefix string) *x509.CertPool {
 	return pool
 }
 
-func (o *TLSOptions) clientTerms(t *terms, errs *optionErrors, prefix string) {
+func (o *TLSOptions) clientTerms(errs *optionErrors, prefix string) *terms {
+	t := o.commonTerms(errs, prefix, false)
 	if o.ServerCertificate != nil || o.ServerKey != nil || o.GetCertificate != nil {
 		errs.add(prefix+"ServerCertificate, ServerKey, GetCertificate", nil, "are for listeners; a client has ClientCertificate and ClientKey")
 	}
-	if o.ClientAuth != ClientAuthNone || o.MaxHandshakes != 0 || o.MaxConnections != 0 || o.OnRefused != nil {
-		errs.add(prefix+"ClientAuth, MaxHandshakes, MaxConnections, OnRefused", nil, "are for listeners; leave them out")
+	if o.ClientAuth != ClientAuthNone || o.hasLimits() {
+		errs.add(prefix+"ClientAuth, "+limitNames, nil, "are for listeners; leave them out")
 	}
 	t.rules.host = checkHost(errs, prefix+"Host", o.Host)
 	t.rules.roots = o.pool(errs, prefix)
@@ -165,9 +171,10 @@ func (o *TLSOptions) clientTerms(t *terms, errs *optionErrors, prefix string) {
 	}
 	t.config.RootCAs = t.rules.roots
 	t.config.ServerName = t.rules.host
+	return t.finish(o, errs, prefix)
 }
 
-// connKey is the key of a handshake's *Conn in its context.
+// connKey is the key of a client handshake's *Conn in its context.
 type connKey struct{}
 
 // checkHost returns host as it is sent and compared. Empty is left to the caller.
@@ -199,7 +206,8 @@ func chooseIdentity(ids []tls.Certificate, r *tls.CertificateRequestInfo) (*tls.
 	return new(tls.Certificate), nil
 }
 
-func (o *TLSOptions) serverTerms(t *terms, errs *optionErrors, prefix string) {
+func (o *TLSOptions) serverTerms(errs *optionErrors, prefix string) *terms {
+	t := o.commonTerms(errs, prefix, true)
 	if o.ClientCertificate != nil || o.ClientKey != nil || o.GetClientCertificate != nil {
 		errs.add(prefix+"ClientCertificate, ClientKey, GetClientCertificate", nil, "are for clients; a listener has ServerCertificate and ServerKey")
 	}
@@ -229,7 +237,7 @@ func (o *TLSOptions) serverTerms(t *terms, errs *optionErrors, prefix string) {
 	default:
 		errs.add(prefix+"ClientAuth", string(o.ClientAuth), `use "", "request" or "require"`)
 	}
-	o.checkLimits(errs, prefix)
+	return t.finish(o, errs, prefix)
 }
 
 // checkLimits validates what stands beside a server's Context.
@@ -242,11 +250,10 @@ func (o *TLSOptions) checkLimits(errs *optionErrors, prefix string) {
 	}
 }
 
-// greet notes what the client offers. The context carries the Conn, because a
-// tls.Config is shared by all connections.
+// greet notes what the client offers.
 func (t *terms) greet(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-	if c, ok := hello.Context().Value(connKey{}).(*Conn); ok {
-		c.offered = hello.SignatureSchemes
+	if w, ok := hello.Conn.(*wire); ok {
+		w.owner.offered = hello.SignatureSchemes
 	}
 	return nil, nil
 }
@@ -254,8 +261,8 @@ func (t *terms) greet(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 // certificate chooses the identity that suits the client and notes it.
 func (t *terms) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	cert, err := t.choose(hello)
-	if c, ok := hello.Context().Value(connKey{}).(*Conn); ok && err == nil {
-		c.local = cert
+	if w, ok := hello.Conn.(*wire); ok && err == nil {
+		w.owner.local = cert
 	}
 	return cert, err
 }
@@ -282,7 +289,7 @@ type keyLog struct {
 	tap  Tap
 }
 
-func (k keyLog) Write(line []byte) (int, error) {
+func (k *keyLog) Write(line []byte) (int, error) {
 	k.tap.Secret(line)
 	if k.next == nil {
 		return len(line), nil
@@ -295,7 +302,7 @@ func (k keyLog) Write(line []byte) (int, error) {
 func (t *terms) conn(raw net.Conn, o *SecureOptions) *Conn {
 	c := &Conn{server: t.server, terms: t}
 	c.limit.Store(int32(t.limit))
-	c.wire.raw = raw
+	c.wire.raw, c.wire.owner = raw, c
 	c.wire.prefix = o.Unread
 	c.rules = &t.rules
 	config := t.config
@@ -327,25 +334,36 @@ func (c *Conn) own(o *SecureOptions) {
 	}
 }
 
-// adapt returns a copy of config that works for c alone.
-func (c *Conn) adapt(config *tls.Config) *tls.Config {
-	config = config.Clone()
-	if !c.server {
-		config.ServerName = c.rules.host
+// adapt makes a copy of shared work for c alone. It isn't a Clone, which would begin
+// ticket keys of its own.
+func (c *Conn) adapt(shared *tls.Config) *tls.Config {
+	config := &tls.Config{
+		Time:                   shared.Time,
+		GetCertificate:         shared.GetCertificate,
+		GetClientCertificate:   shared.GetClientCertificate,
+		GetConfigForClient:     shared.GetConfigForClient,
+		RootCAs:                shared.RootCAs,
+		ClientCAs:              shared.ClientCAs,
+		NextProtos:             shared.NextProtos,
+		ServerName:             c.rules.host,
+		ClientAuth:             shared.ClientAuth,
+		InsecureSkipVerify:     shared.InsecureSkipVerify,
+		CipherSuites:           shared.CipherSuites,
+		SessionTicketsDisabled: shared.SessionTicketsDisabled,
+		ClientSessionCache:     shared.ClientSessionCache,
+		MinVersion:             shared.MinVersion,
+		MaxVersion:             shared.MaxVersion,
+		CurvePreferences:       shared.CurvePreferences,
+		KeyLogWriter:           shared.KeyLogWriter,
+		VerifyConnection: func(cs tls.ConnectionState) error {
+			s := c.state(cs)
+			err := c.rules.admit(&s)
+			c.recorded, c.authErr, c.chains = true, s.authErr, s.VerifiedChains
+			return err
+		},
 	}
 	if c.wire.tap != nil {
-		config.KeyLogWriter = keyLog{config.KeyLogWriter, c.wire.tap}
-	}
-	config.VerifyConnection = func(cs tls.ConnectionState) error {
-		s := c.state(cs)
-		err := c.rules.admit(&s)
-		c.recorded, c.authErr, c.chains = true, s.authErr, s.VerifiedChains
-		return err
+		config.KeyLogWriter = &keyLog{shared.KeyLogWriter, c.wire.tap}
 	}
 	return config
-}
-
-// handshakeContext carries c to the callbacks of its handshake.
-func (c *Conn) handshakeContext(ctx context.Context) context.Context {
-	return context.WithValue(ctx, connKey{}, c)
 }

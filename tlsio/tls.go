@@ -71,7 +71,7 @@ func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 		}
 	}
 	if _, ok := options.From.(*TLS); !ok {
-		secure, one = options.TLS.context(&errs, "TLS.", false)
+		secure, one = options.TLS.clientContext(&errs, "TLS.")
 	}
 	if err := errs.err(op); err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 			return nil, err
 		}
 		one.Unread = unread
-		c, err := secure.current.Load().secure(ctx, op, raw, one)
+		c, err := secure.current.Load().connect(ctx, op, raw, one)
 		if err != nil {
 			return nil, err
 		}

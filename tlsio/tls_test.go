@@ -118,7 +118,7 @@ func TestTLSFirstOnWritableAfterHandshake(t *testing.T) { // 10.15
 			if c := r.next("writable"); c.n != bufferSize {
 				t.Errorf("OnWritable(%d)", c.n)
 			}
-			if s, ok, err := sock.ConnectionState(); !ok || err != nil || s.Version != versionNumbers[v] || s.ServerName != "server.test" {
+			if s, ok, err := sock.ConnectionState(); !ok || err != nil || s.Version != versionNumber(v) || s.ServerName != "server.test" {
 				t.Errorf("state %+v, %v, %v", s, ok, err)
 			}
 			peer.Write([]byte("secret"))
@@ -548,7 +548,7 @@ func TestVerifyOnResumption(t *testing.T) {
 		so.ClientAuth, so.CA = ClientAuthRequire, [][]byte{w.caDER}
 		so.Now = func() time.Time { return now }
 		var errs optionErrors
-		terms := so.terms(&errs, "", true)
+		terms := so.serverTerms(&errs, "")
 		server := terms.config
 		client := &tls.Config{ServerName: "server.test", RootCAs: x509.NewCertPool(), MaxVersion: v,
 			Certificates:       []tls.Certificate{{Certificate: [][]byte{w.client.cert}, PrivateKey: w.client.signer}},
@@ -593,7 +593,7 @@ func TestVerifyPolicy(t *testing.T) {
 	w := pki(t)
 	var errs optionErrors
 	co := clientOptions(t)
-	client := co.terms(&errs, "", false).config
+	client := co.clientTerms(&errs, "").config
 	resumed := tls.ConnectionState{DidResume: true, PeerCertificates: []*x509.Certificate{w.rogue.leaf}, VerifiedChains: [][]*x509.Certificate{{w.rogue.leaf}}}
 	if err := client.VerifyConnection(resumed); err == nil {
 		t.Error("client: a resumed session with an untrusted server passed")
@@ -607,7 +607,7 @@ func TestVerifyPolicy(t *testing.T) {
 	}
 	so := serverOptions(t)
 	so.ClientAuth, so.CA = ClientAuthRequire, [][]byte{w.caDER}
-	server := so.terms(&errs, "", true).config
+	server := so.serverTerms(&errs, "").config
 	if _, ok := errors.AsType[*VerifyError](server.VerifyConnection(tls.ConnectionState{DidResume: true})); !ok {
 		t.Error("server: a resumed session without certificate passed")
 	}

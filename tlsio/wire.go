@@ -12,6 +12,7 @@ import (
 // wait, and alerts sent in the clear are seen.
 type wire struct {
 	raw    net.Conn
+	owner  *Conn  // whose wire this is
 	prefix []byte // bytes to deliver before those of raw
 	tap    Tap    // sees what passes, if not nil
 
