@@ -26,7 +26,7 @@ var (
 		"crypto/internal/constanttime",
 		"crypto/internal/fips140/aes/...",
 		"crypto/internal/fips140/alias",
-		"crypto/internal/fips140/bigmod", // half of an ECDSA signature
+		"crypto/internal/fips140/bigmod",             // half of an ECDSA signature
 		"crypto/internal/fips140/edwards25519/field", // X25519
 		"crypto/internal/fips140/mlkem",
 		"crypto/internal/fips140/nistec/fiat",
