@@ -22,9 +22,13 @@ import (
 // boardPackage is what an image's main package has to import.
 const boardPackage = "ingot.dev/board"
 
-// overlayName is the file that imports it. Nobody sees it on disk, but it must
-// not collide with a file of the program.
-const overlayName = "ingot_imports_board.go"
+// overlayName is the file that imports it, and overlayTestName the one in a test
+// binary. Nobody sees them on disk, but they must not collide with a file of the
+// program.
+const (
+	overlayName     = "ingot_imports_board.go"
+	overlayTestName = "ingot_imports_board_test.go"
+)
 
 // Errors that Build wraps.
 var (
@@ -32,6 +36,8 @@ var (
 	ErrNoGo = errors.New("the Go toolchain is not installed")
 	// ErrNotMain says that the package is not a program.
 	ErrNotMain = errors.New("not a main package")
+	// ErrNoTests says that the package has no tests for the board.
+	ErrNoTests = errors.New("no test files")
 	// ErrTooLarge says that the image exceeds the board's budget.
 	ErrTooLarge = errors.New("image is too large")
 )
@@ -41,6 +47,12 @@ type Options struct {
 	// Package is what go build would be given: an import path, a directory
 	// starting with "./", or Go files of one directory.
 	Package []string
+
+	// Test builds the tests of Package, which can be any one package, as go
+	// test -c does. The image takes the flags of a test binary (-test.run and
+	// so on) as its arguments, and ends with a test binary's exit status. It
+	// is exempt from the budget.
+	Test bool
 
 	// Output is the file to write.
 	Output string
@@ -125,7 +137,7 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
-	dir, err := b.mainDir(ctx)
+	p, err := b.find(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +146,12 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 		return nil, fmt.Errorf("image: %w", err)
 	}
 	defer os.RemoveAll(temp)
-	overlay, err := writeOverlay(temp, filepath.Join(dir, overlayName), opt.Overlay)
+	file, in := overlayName, p.name
+	if opt.Test {
+		// A package of its own, which may import what imports the one tested.
+		file, in = overlayTestName, p.name+"_test"
+	}
+	overlay, err := writeOverlay(temp, filepath.Join(p.dir, file), in, opt.Overlay)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
@@ -146,11 +163,15 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	os.Remove(output)
 	linked := output + ".new"
 	defer os.Remove(linked)
-	args := []string{"build", "-trimpath", "-tags", b.tags(), "-ldflags", b.ldflags(), "-overlay", overlay, "-o", linked}
+	args := []string{"build"}
+	if opt.Test {
+		args = []string{"test", "-c", "-vet=off"}
+	}
+	args = append(args, "-trimpath", "-tags", b.tags(), "-ldflags", b.ldflags(), "-overlay", overlay, "-o", linked)
 	args = append(args, gcflags()...)
 	args = append(args, opt.Flags...)
 	args = append(args, opt.Package...)
-	if isFiles(opt.Package) {
+	if isFiles(opt.Package) && !opt.Test {
 		args = append(args, filepath.Join(filepath.Dir(opt.Package[0]), overlayName))
 	}
 	if _, err := b.run(ctx, args...); err != nil {
@@ -160,7 +181,7 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
-	if !opt.Symbols && !opt.NoBudget {
+	if !opt.Symbols && !opt.NoBudget && !opt.Test {
 		im.Budget = board.ImageBudget
 		if im.Size > im.Budget {
 			return nil, fmt.Errorf("image: %w: %v; see what is in it with 'go build' and 'go tool nm -size -sort size', or change the budget in board/boards if the board's flash has room", ErrTooLarge, im)
@@ -214,31 +235,41 @@ func MainDir(ctx context.Context, opt Options) (string, error) {
 	if len(opt.Package) == 0 {
 		return "", errors.New("image: no package")
 	}
-	return (&builder{opt: opt, board: board}).mainDir(ctx)
+	p, err := (&builder{opt: opt, board: board}).find(ctx)
+	return p.dir, err
 }
 
-// mainDir returns the directory of the program's main package.
-func (b *builder) mainDir(ctx context.Context) (string, error) {
+// found is the package to build from.
+type found struct{ name, dir string }
+
+// find asks the go command for the program's main package or, for tests, for the
+// package to test.
+func (b *builder) find(ctx context.Context) (found, error) {
+	what := strings.Join(b.opt.Package, " ")
+	if b.opt.Test && isFiles(b.opt.Package) {
+		return found{}, fmt.Errorf("image: %s: tests are built from a package, not from files", what)
+	}
 	// -e: what is wrong with the program is better said by the compiler, or
 	// gets put right before it runs (files to embed that are not made yet).
-	args := append([]string{"list", "-e", "-tags", b.tags(), "-f", `{{.Name}}{{"\t"}}{{.Dir}}{{"\t"}}{{.Error}}{{"\x00"}}`}, b.opt.Package...)
+	args := append([]string{"list", "-e", "-tags", b.tags(), "-f", `{{.Name}}{{"\t"}}{{.Dir}}{{"\t"}}{{len .TestGoFiles}} {{len .XTestGoFiles}}{{"\t"}}{{.Error}}{{"\x00"}}`}, b.opt.Package...)
 	out, err := b.run(ctx, args...)
 	if err != nil {
-		return "", err
+		return found{}, err
 	}
-	what := strings.Join(b.opt.Package, " ")
-	found := strings.Split(strings.TrimSpace(out), "\x00")
-	if len(found) != 2 { // each ends with a zero byte
-		return "", fmt.Errorf("image: %s names %d packages, an image is made from one", what, len(found)-1)
+	packages := strings.Split(strings.TrimSpace(out), "\x00")
+	if len(packages) != 2 { // each ends with a zero byte
+		return found{}, fmt.Errorf("image: %s names %d packages, an image is made from one", what, len(packages)-1)
 	}
-	f := strings.SplitN(found[0], "\t", 3)
-	if len(f) != 3 || f[0] == "" || f[1] == "" {
-		return "", fmt.Errorf("image: %s: %s", what, strings.TrimSpace(f[len(f)-1]))
+	f := strings.SplitN(packages[0], "\t", 4)
+	switch {
+	case len(f) != 4 || f[0] == "" || f[1] == "":
+		return found{}, fmt.Errorf("image: %s: %s", what, strings.TrimSpace(f[len(f)-1]))
+	case b.opt.Test && f[2] == "0 0":
+		return found{}, fmt.Errorf("image: %s: %w", what, ErrNoTests)
+	case !b.opt.Test && f[0] != "main":
+		return found{}, fmt.Errorf("image: %s is package %s: %w", what, f[0], ErrNotMain)
 	}
-	if f[0] != "main" {
-		return "", fmt.Errorf("image: %s is package %s: %w", what, f[0], ErrNotMain)
-	}
-	return f[1], nil
+	return found{f[0], f[1]}, nil
 }
 
 // run executes the go command for the board's target and returns what it
@@ -270,12 +301,12 @@ func (b *builder) run(ctx context.Context, args ...string) (string, error) {
 
 func isFiles(packages []string) bool { return strings.HasSuffix(packages[0], ".go") }
 
-// writeOverlay writes, into temp, a Go file that imports the board package and
-// the overlay description that makes the go command see it at path, and others
-// where they are to be seen. Format: "go help build", -overlay.
-func writeOverlay(temp, path string, others map[string]string) (string, error) {
-	file := filepath.Join(temp, overlayName)
-	src := fmt.Sprintf("package main\n\nimport _ %q\n", boardPackage)
+// writeOverlay writes, into temp, a Go file of the package named that imports the
+// board package, and the overlay description that makes the go command see it at
+// path, and others where they are to be seen. Format: "go help build", -overlay.
+func writeOverlay(temp, path, name string, others map[string]string) (string, error) {
+	file := filepath.Join(temp, filepath.Base(path))
+	src := fmt.Sprintf("package %s\n\nimport _ %q\n", name, boardPackage)
 	if err := os.WriteFile(file, []byte(src), 0o666); err != nil {
 		return "", err
 	}
