@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"time"
 
 	"ingot.dev/board/nic"
 )
@@ -33,6 +34,7 @@ type End struct {
 	rxReleased uint32
 	arriving   []travelling // on their way to rxRing
 	held       *travelling  // to arrive after the next one
+	lineFree   time.Time    // when the wire to here has sent what it was given
 
 	txRing      [][]byte
 	txLength    []int

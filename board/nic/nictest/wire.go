@@ -21,11 +21,22 @@ type WireOptions struct {
 	Loss      float64 // a frame vanishes
 	Duplicate float64 // a frame arrives twice
 	Reorder   float64 // a frame arrives after the next one
-	Corrupt   float64 // one bit of a frame changes
+	// Corrupt: one bit of a frame changes. ARP is spared: it has no checksum of
+	// its own, so that only Ethernet's would notice.
+	Corrupt float64
 
 	// Delay is how long a frame travels. With zero it arrives inside FlushTx,
 	// as in an emulator that sends synchronously.
 	Delay time.Duration
+
+	// Jitter is the most that is added to Delay, a random part of it for each
+	// frame. Frames stay in order.
+	Jitter time.Duration
+
+	// Rate is how many bytes of frames go over the wire in a second, in each
+	// direction; 0 for no limit. With DropWhenFull no more than RxRing frames
+	// queue for it.
+	Rate int
 
 	// RxRing and TxRing are the sizes of the rings, in frames; 128 and 64 when
 	// zero.
@@ -126,7 +137,7 @@ func (w *wire) put(e *End, frame []byte) {
 	if w.o.Offloads.TxChecksum {
 		InsertChecksums(data[:len(frame)])
 	}
-	if w.hit(w.o.Corrupt) {
+	if w.hit(w.o.Corrupt) && !isARP(data) {
 		bit := w.random.IntN(size * 8)
 		data[bit/8] ^= 1 << (bit % 8)
 	}
@@ -138,9 +149,12 @@ func (w *wire) put(e *End, frame []byte) {
 		copies = 2
 	}
 	t := travelling{data: data}
-	if w.o.Delay > 0 {
-		t.due = time.Now().Add(w.o.Delay)
-		time.AfterFunc(w.o.Delay, func() { w.later(e) })
+	if d := w.travel(e, size); d > 0 {
+		if w.o.Rate > 0 && w.o.DropWhenFull && len(e.arriving) >= w.o.RxRing {
+			return
+		}
+		t.due = time.Now().Add(d)
+		time.AfterFunc(d, func() { w.later(e) })
 	}
 	if e.held == nil && w.hit(w.o.Reorder) {
 		e.held = &t
@@ -156,6 +170,25 @@ func (w *wire) put(e *End, frame []byte) {
 		e.held = nil
 	}
 }
+
+// travel returns how long a frame of size bytes takes to e from now on.
+func (w *wire) travel(e *End, size int) time.Duration {
+	d := w.o.Delay
+	if w.o.Jitter > 0 {
+		d += time.Duration(w.random.Int64N(int64(w.o.Jitter)))
+	}
+	if w.o.Rate > 0 {
+		now := time.Now()
+		if e.lineFree.Before(now) {
+			e.lineFree = now
+		}
+		e.lineFree = e.lineFree.Add(time.Duration(size) * time.Second / time.Duration(w.o.Rate))
+		d += e.lineFree.Sub(now)
+	}
+	return d
+}
+
+func isARP(frame []byte) bool { return frame[12] == 0x08 && frame[13] == 0x06 }
 
 // later delivers what was delayed.
 func (w *wire) later(e *End) {
