@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 
 	"ingot.dev/certs"
 	"ingot.dev/certs/certstest"
+	"ingot.dev/internal/simnet"
 )
 
 func load(t testing.TB, tree certstest.Tree) *certs.Store {
@@ -125,21 +125,9 @@ func connect(server, client *tls.Config) (state tls.ConnectionState, serverErr, 
 	defer cancel()
 	// Not net.Pipe, which has no buffer: a side that refuses would wait to
 	// send its alert while the other waits to send the rest of its flight.
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err) // not Fatal: some callers are goroutines
-	}
-	defer listener.Close()
-	b, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		panic(err)
-	}
-	defer b.Close()
-	a, err := listener.Accept()
-	if err != nil {
-		panic(err)
-	}
+	b, a := simnet.Pair(simnet.StreamOptions{})
 	defer a.Close()
+	defer b.Close()
 	done := make(chan error, 1)
 	go func() {
 		conn := tls.Server(a, server)

@@ -12,17 +12,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ingot.dev/internal/testenv"
 )
 
 // These tests run against OpenSSL's command line tools.
 
 func openssl(t *testing.T) string {
 	t.Helper()
-	path, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("openssl is not installed; apt-get install openssl")
-	}
-	return path
+	return testenv.Program(t, "openssl", "openssl")
 }
 
 var opensslVersions = map[string]string{TLSv12: "-tls1_2", TLSv13: "-tls1_3"}

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ingot.dev/internal/testenv"
 )
 
 // authority is a CA for tests.
@@ -122,6 +124,7 @@ func onlyCN(c *x509.Certificate) { c.DNSNames, c.IPAddresses = nil, nil }
 // writePEM writes blocks into a file for tools that want PEM, and returns its name.
 func writePEM(t testing.TB, kind string, ders ...[]byte) string {
 	t.Helper()
+	testenv.NeedFiles(t)
 	f, err := os.CreateTemp(t.TempDir(), "*.pem")
 	if err != nil {
 		t.Fatal(err)

@@ -3,13 +3,18 @@ package tlsio
 import (
 	"net"
 	"testing"
+
+	"ingot.dev/internal/simnet"
 )
 
-// testNetwork is the network that tests run on: HostNetwork on an operating
-// system, and where there is none a network within the process. Tests that talk to
-// other programs use HostNetwork itself.
+// testNetwork is the network that tests run on: HostNetwork, unless
+// INGOT_TEST_NETWORK names another one (see simnet.Selected), as it does in images.
+// Tests that talk to other programs use HostNetwork itself.
 func testNetwork(t testing.TB) Network {
 	t.Helper()
+	if n := simnet.Selected(t); n != nil {
+		return n
+	}
 	return HostNetwork{}
 }
 

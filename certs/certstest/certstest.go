@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ingot.dev/internal/pki"
+	"ingot.dev/internal/testenv"
 )
 
 // An Algorithm is a kind of key. The zero value is [ECDSAP256].
@@ -140,6 +141,7 @@ func (ca *CA) Pool() *x509.CertPool {
 // -CAfile or --cacert, and returns the file's path.
 func (ca *CA) WritePEM(tb testing.TB) string {
 	tb.Helper()
+	testenv.NeedFiles(tb)
 	path := filepath.Join(tb.TempDir(), "ca.pem")
 	writeFile(tb, path, ca.cred.PEM())
 	return path
@@ -186,6 +188,7 @@ func (id *Identity) TLS() tls.Certificate { return id.cred.TLS() }
 // files and returns their paths.
 func (id *Identity) WritePEM(tb testing.TB) (cert, key string) {
 	tb.Helper()
+	testenv.NeedFiles(tb)
 	dir := tb.TempDir()
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	keyPEM, err := id.cred.KeyPEM()
