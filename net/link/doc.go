@@ -22,6 +22,9 @@
 // Everything else that isn't known to be verified is left for the stack to
 // check.
 //
+// Requests for connections can be judged here (Endpoint.SetFilter), where those
+// that are refused cost the stack nothing: no endpoint, no place in a queue.
+//
 // # Sending
 //
 // The stack sends up to 62,000 bytes of TCP payload as one packet, which is cut

@@ -28,6 +28,7 @@ type Stats struct {
 	RxMerged    uint64 // frames that went into an earlier frame's packet
 	RxCoalesced uint64 // acknowledgements made obsolete by a later one
 	RxForeign   uint64 // frames for another unicast address, dropped
+	RxRefused   uint64 // requests for connections that the filter refused
 	TxFrames    uint64 // frames put into the ring
 	TxPackets   uint64 // packets taken from the stack
 	TxStalls    uint64 // times the ring was full
@@ -43,6 +44,7 @@ type Endpoint struct {
 	mtu      uint32
 
 	dispatcher atomic.Pointer[stack.NetworkDispatcher]
+	filter     atomic.Pointer[Filter]
 	start      sync.Once
 	running    sync.WaitGroup
 	up         atomic.Bool
@@ -59,8 +61,8 @@ type Endpoint struct {
 	tx transmitter
 
 	stats struct {
-		rxFrames, rxPackets, rxMerged, rxCoalesced, rxForeign atomic.Uint64
-		txFrames, txPackets, txStalls, txDropped              atomic.Uint64
+		rxFrames, rxPackets, rxMerged, rxCoalesced, rxForeign, rxRefused atomic.Uint64
+		txFrames, txPackets, txStalls, txDropped                         atomic.Uint64
 	}
 }
 
@@ -93,7 +95,7 @@ func (e *Endpoint) Stats() Stats {
 	s := &e.stats
 	return Stats{
 		RxFrames: s.rxFrames.Load(), RxPackets: s.rxPackets.Load(), RxMerged: s.rxMerged.Load(),
-		RxCoalesced: s.rxCoalesced.Load(), RxForeign: s.rxForeign.Load(),
+		RxCoalesced: s.rxCoalesced.Load(), RxForeign: s.rxForeign.Load(), RxRefused: s.rxRefused.Load(),
 		TxFrames: s.txFrames.Load(), TxPackets: s.txPackets.Load(),
 		TxStalls: s.txStalls.Load(), TxDropped: s.txDropped.Load(),
 	}

@@ -50,6 +50,7 @@ type frame struct {
 	checkable bool // all of it is covered by checksums that a MAC understands
 	drop      bool // superseded by a later frame
 	keep      bool // repeats the acknowledgement before it: not to be superseded
+	refused   bool // by the filter; drop is set too
 	tcp       uint8
 	data      uint8
 	seq, ack  uint32
@@ -63,7 +64,7 @@ type frame struct {
 func (f *frame) look(ring []byte) {
 	n := copy(f.head[:], ring)
 	f.ring, f.class, f.next = ring, other, -1
-	f.checked, f.checkable, f.drop, f.keep = false, false, false, false
+	f.checked, f.checkable, f.drop, f.keep, f.refused = false, false, false, false, false
 	f.tcp, f.seq, f.ack = 0, 0, 0
 	h := f.head[:n]
 	if n < etherSize {

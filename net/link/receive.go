@@ -40,7 +40,8 @@ func (e *Endpoint) receive() {
 func (e *Endpoint) drain() bool {
 	b := &e.rx.batch
 	b.reset()
-	frames, foreign := 0, 0
+	filter := e.filter.Load()
+	frames, foreign, refused := 0, 0, 0
 	for !b.full() {
 		ring, ok := e.dev.NextRx()
 		if !ok {
@@ -52,6 +53,13 @@ func (e *Endpoint) drain() bool {
 			continue
 		}
 		b.add(ring)
+		if filter == nil {
+			continue
+		}
+		if f := &b.frames[b.n-1]; f.asks() && !(*filter)(f.ends()) {
+			f.refused, f.drop = true, true
+			refused++
+		}
 	}
 	if frames == 0 {
 		return false
@@ -69,6 +77,9 @@ func (e *Endpoint) drain() bool {
 		}
 	}
 	e.dev.ReleaseRx()
+	if refused > 0 {
+		e.refuse(b)
+	}
 
 	d := e.dispatcher.Load()
 	for i, a := range ready {
@@ -86,6 +97,7 @@ func (e *Endpoint) drain() bool {
 	s.rxMerged.Add(uint64(b.merged))
 	s.rxCoalesced.Add(uint64(b.coalesced))
 	s.rxForeign.Add(uint64(foreign))
+	s.rxRefused.Add(uint64(refused))
 	return true
 }
 

@@ -31,3 +31,20 @@ func (c *Conn) SocketOptions() (o SocketOptions) {
 	o.ReadBuffer, o.WriteBuffer = s.GetReceiveBufferSize(), s.GetSendBufferSize()
 	return o
 }
+
+// TCPStats are counters of the stack.
+type TCPStats struct {
+	Endpoints       int // established connections
+	PassiveOpenings uint64
+	ListenOverflow  uint64
+}
+
+// TCPStats asks the stack, for tests.
+func (s *Stack) TCPStats() TCPStats {
+	t := s.stack.Stats().TCP
+	return TCPStats{
+		Endpoints:       int(t.CurrentEstablished.Value()),
+		PassiveOpenings: t.PassiveConnectionOpenings.Value(),
+		ListenOverflow:  t.ListenOverflowSynDrop.Value() + t.ListenOverflowSynCookieSent.Value(),
+	}
+}

@@ -25,6 +25,7 @@ type Listener struct {
 	network string
 	local   netip.AddrPort
 	options inet.Options
+	gate    *gate
 
 	closed atomic.Bool
 	in     half
@@ -57,7 +58,9 @@ func (l *Listener) accept() (*Conn, error) {
 		case nil:
 			c := newConn(ep, wq, l.network)
 			c.established()
-			if l.options.Apply(c) == nil {
+			if !l.gate.asks(c.remote) {
+				c.SetLinger(0) // a reset
+			} else if l.options.Apply(c) == nil {
 				return c, nil
 			}
 			c.Close()
@@ -85,6 +88,7 @@ func (l *Listener) Close() error {
 	if l.closed.Swap(true) {
 		return l.opError("close", net.ErrClosed)
 	}
+	l.gate.close()
 	l.in.stop()
 	l.wq.EventUnregister(&l.in.entry)
 	l.ep.Close()

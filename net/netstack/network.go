@@ -281,6 +281,23 @@ func (n network) local(ctx context.Context, address string, version byte) (a net
 
 // Listen implements inet.Network; the listener is a *Listener.
 func (n network) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	return n.ListenAdmit(ctx, network, address, nil)
+}
+
+// ListenAdmit is Listen with a say in who may connect. admit is asked for each
+// request for a connection (SYN) before anything of it is kept; when it returns
+// false, the request is answered with a reset.
+//
+// It is asked on the goroutine that receives, so it must not wait: it looks at what
+// is known, and that's all. It is asked again when a request is repeated, and once
+// more when the connection, now established, is accepted: what it knows may have
+// changed meanwhile, and some requests come another way (from this machine, in
+// fragments, with IP options or extension headers). A connection refused then is
+// reset. So it must not count on being asked once for each, nor by one goroutine at
+// a time. remote is never an IPv4-mapped address.
+//
+// A nil admit admits everybody.
+func (n network) ListenAdmit(ctx context.Context, network, address string, admit func(remote netip.AddrPort) bool) (net.Listener, error) {
 	fail := func(err error) error { return dialError("listen", network, nil, err) }
 	proto, version, err := split(network)
 	if err == nil && proto != "tcp" {
@@ -313,13 +330,15 @@ func (n network) Listen(ctx context.Context, network, address string) (net.Liste
 		backlog = inet.DefaultBacklog
 	}
 	l.in.init(&l.wq, waiter.ReadableEvents)
-	if terr = l.ep.Listen(backlog); terr != nil {
-		l.ep.Close()
-		return nil, fail(sysError("listen", terr))
-	}
 	l.local = netip.AddrPortFrom(at.Addr(), at.Port())
 	if a, terr := l.ep.GetLocalAddress(); terr == nil {
 		l.local = netip.AddrPortFrom(at.Addr(), a.Port)
+	}
+	l.gate = n.s.openGate(l.local, number == header.IPv6ProtocolNumber, both, admit) // before the first request
+	if terr = l.ep.Listen(backlog); terr != nil {
+		l.gate.close()
+		l.ep.Close()
+		return nil, fail(sysError("listen", terr))
 	}
 	return l, nil
 }

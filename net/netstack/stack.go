@@ -112,6 +112,7 @@ type Stack struct {
 	config Config
 	log    *slog.Logger
 	ndp    *ndp // nil without IPv6
+	gates  gates
 
 	cancel  context.CancelFunc // ends the background goroutines
 	running sync.WaitGroup
