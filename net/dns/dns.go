@@ -11,8 +11,6 @@ import (
 	"net/netip"
 	"strings"
 	"time"
-
-	"golang.org/x/net/dns/dnsmessage"
 )
 
 // A Server is a name server and the way to it.
@@ -42,8 +40,7 @@ var (
 // Lookup returns the IPv4 and IPv6 addresses of a name. Errors are *net.DNSError;
 // IsNotFound is set when the server says that there are none.
 func (s Server) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	name, err := dnsmessage.NewName(strings.TrimSuffix(host, ".") + ".")
-	if err != nil || !isDomainName(host) {
+	if !isDomainName(host) {
 		return nil, s.fail(host, ErrBadName)
 	}
 	type result struct {
@@ -51,9 +48,9 @@ func (s Server) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 		err   error
 	}
 	results := make(chan result, 2)
-	for _, typ := range []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA} {
+	for _, typ := range []uint16{typeA, typeAAAA} {
 		go func() {
-			addrs, err := s.ask(ctx, dnsmessage.Question{Name: name, Type: typ, Class: dnsmessage.ClassINET})
+			addrs, err := s.ask(ctx, question{strings.TrimSuffix(host, "."), typ})
 			results <- result{addrs, err}
 		}()
 	}
@@ -101,7 +98,7 @@ func isDomainName(s string) bool {
 
 // ask gets the answer to one question. No error and no addresses mean that the
 // name exists without any of this type.
-func (s Server) ask(ctx context.Context, q dnsmessage.Question) ([]netip.Addr, error) {
+func (s Server) ask(ctx context.Context, q question) ([]netip.Addr, error) {
 	var last error
 	for range attempts {
 		addrs, truncated, err := s.exchange(ctx, "udp", q)
@@ -119,7 +116,7 @@ func (s Server) ask(ctx context.Context, q dnsmessage.Question) ([]netip.Addr, e
 	return nil, last
 }
 
-func (s Server) exchange(ctx context.Context, network string, q dnsmessage.Question) (addrs []netip.Addr, truncated bool, err error) {
+func (s Server) exchange(ctx context.Context, network string, q question) (addrs []netip.Addr, truncated bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
 	conn, err := s.Dial(ctx, network, s.Addr)
@@ -128,22 +125,16 @@ func (s Server) exchange(ctx context.Context, network string, q dnsmessage.Quest
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	var id [2]byte
-	rand.Read(id[:])
-	query := dnsmessage.Message{
-		Header:    dnsmessage.Header{ID: binary.BigEndian.Uint16(id[:]), RecursionDesired: true},
-		Questions: []dnsmessage.Question{q},
-	}
+	var random [2]byte
+	rand.Read(random[:])
+	id := binary.BigEndian.Uint16(random[:])
 	transfer := overUDP
 	if network == "tcp" {
 		transfer = overTCP
 	}
-	packed, err := query.AppendPack(make([]byte, 2, maxUDP)) // 2 for the length over TCP
-	if err != nil {
-		return nil, false, err
-	}
-	addrs, truncated, err = transfer(conn, packed, func(b []byte) ([]netip.Addr, bool, error) {
-		return parse(b, query.ID, q)
+	query := q.query(make([]byte, 2, maxUDP), id) // 2 for the length over TCP
+	addrs, truncated, err = transfer(conn, query, func(b []byte) ([]netip.Addr, bool, error) {
+		return parse(b, id, q)
 	})
 	if err != nil && ctx.Err() != nil {
 		err = ErrNoAnswer
@@ -190,60 +181,3 @@ func overTCP(conn net.Conn, query []byte, parse parser) ([]netip.Addr, bool, err
 	}
 	return parse(buf)
 }
-
-// parse reads an answer to question q. Addresses count that the name has itself,
-// or a name that it is an alias of.
-func parse(b []byte, id uint16, q dnsmessage.Question) (addrs []netip.Addr, truncated bool, err error) {
-	var p dnsmessage.Parser
-	h, err := p.Start(b)
-	if err != nil || h.ID != id || !h.Response || h.OpCode != 0 {
-		return nil, false, ErrBadAnswer
-	}
-	asked, err := p.AllQuestions()
-	if err != nil || len(asked) != 1 || asked[0].Type != q.Type || asked[0].Class != q.Class ||
-		!equalName(asked[0].Name, q.Name) {
-		return nil, false, ErrBadAnswer
-	}
-	switch h.RCode {
-	case dnsmessage.RCodeSuccess:
-	case dnsmessage.RCodeNameError:
-		return nil, false, ErrNoName
-	default:
-		return nil, false, fmt.Errorf("%w: %v", ErrRefused, h.RCode)
-	}
-	if h.Truncated {
-		return nil, true, nil
-	}
-	names := []dnsmessage.Name{q.Name}
-	for {
-		r, err := p.AnswerHeader()
-		if err == dnsmessage.ErrSectionDone {
-			return addrs, false, nil
-		}
-		if err != nil {
-			return nil, false, ErrBadAnswer
-		}
-		ours := r.Class == dnsmessage.ClassINET && (equalName(r.Name, names[0]) || equalName(r.Name, names[len(names)-1]))
-		switch {
-		case ours && r.Type == dnsmessage.TypeCNAME && len(names) <= maxAliases:
-			alias, e := p.CNAMEResource()
-			err = e
-			names = append(names, alias.CNAME)
-		case ours && r.Type == dnsmessage.TypeA && q.Type == r.Type:
-			a, e := p.AResource()
-			err = e
-			addrs = append(addrs, netip.AddrFrom4(a.A))
-		case ours && r.Type == dnsmessage.TypeAAAA && q.Type == r.Type:
-			a, e := p.AAAAResource()
-			err = e
-			addrs = append(addrs, netip.AddrFrom16(a.AAAA))
-		default:
-			err = p.SkipAnswer()
-		}
-		if err != nil {
-			return nil, false, ErrBadAnswer
-		}
-	}
-}
-
-func equalName(a, b dnsmessage.Name) bool { return strings.EqualFold(a.String(), b.String()) }

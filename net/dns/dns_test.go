@@ -248,24 +248,139 @@ func TestSilentServer(t *testing.T) {
 	}
 }
 
+// reference is parse as golang.org/x/net/dns/dnsmessage has it.
+func reference(b []byte, id uint16, q question) (addrs []netip.Addr, truncated bool, err error) {
+	var p dnsmessage.Parser
+	h, err := p.Start(b)
+	if err != nil || h.ID != id || !h.Response || h.OpCode != 0 {
+		return nil, false, ErrBadAnswer
+	}
+	asked, err := p.AllQuestions()
+	if err != nil || len(asked) != 1 || uint16(asked[0].Type) != q.typ || asked[0].Class != dnsmessage.ClassINET ||
+		!strings.EqualFold(asked[0].Name.String(), q.name+".") {
+		return nil, false, ErrBadAnswer
+	}
+	switch h.RCode {
+	case dnsmessage.RCodeSuccess:
+	case dnsmessage.RCodeNameError:
+		return nil, false, ErrNoName
+	default:
+		return nil, false, ErrRefused
+	}
+	if h.Truncated {
+		return nil, true, nil
+	}
+	names := []string{q.name + "."}
+	for {
+		r, err := p.AnswerHeader()
+		if err == dnsmessage.ErrSectionDone {
+			return addrs, false, nil
+		}
+		if err != nil {
+			return nil, false, ErrBadAnswer
+		}
+		ours := r.Class == dnsmessage.ClassINET &&
+			(strings.EqualFold(r.Name.String(), names[0]) || strings.EqualFold(r.Name.String(), names[len(names)-1]))
+		switch {
+		case ours && r.Type == dnsmessage.TypeCNAME && len(names) <= maxAliases:
+			alias, e := p.CNAMEResource()
+			err = e
+			names = append(names, alias.CNAME.String())
+		case ours && uint16(r.Type) == q.typ && r.Type == dnsmessage.TypeA:
+			a, e := p.AResource()
+			err = e
+			addrs = append(addrs, netip.AddrFrom4(a.A))
+		case ours && uint16(r.Type) == q.typ && r.Type == dnsmessage.TypeAAAA:
+			a, e := p.AAAAResource()
+			err = e
+			addrs = append(addrs, netip.AddrFrom16(a.AAAA))
+		default:
+			err = p.SkipAnswer()
+		}
+		if err != nil {
+			return nil, false, ErrBadAnswer
+		}
+	}
+}
+
+func TestQuery(t *testing.T) {
+	for _, q := range []question{{"device.example", typeA}, {"a", typeAAAA}, {strings.Repeat("a.", 126) + "b", typeA}} {
+		var m dnsmessage.Message
+		if err := m.Unpack(q.query(nil, 0x1234)); err != nil {
+			t.Fatal(err)
+		}
+		if m.ID != 0x1234 || !m.RecursionDesired || m.Response || len(m.Questions) != 1 ||
+			m.Questions[0] != (dnsmessage.Question{Name: name(q.name + "."), Type: dnsmessage.Type(q.typ), Class: dnsmessage.ClassINET}) {
+			t.Errorf("%v became %v", q, m)
+		}
+	}
+}
+
+// Names by pointers: to a name before, in a chain, and those that lead nowhere.
+func TestPointers(t *testing.T) {
+	at := func(b string, at int) string {
+		m := &message{b: []byte(b), at: at}
+		s := m.name()
+		if m.bad {
+			return "bad"
+		}
+		return fmt.Sprint(s, " ", m.at)
+	}
+	for _, tt := range []struct {
+		b    string
+		at   int
+		want string
+	}{
+		{"\x03www\x00", 0, "www 5"},
+		{"\x03org\x00\x03www\xc0\x00!", 5, "www.org 11"},
+		{"\x03org\x00\x03www\xc0\x00\x01a\xc0\x05", 11, "a.www.org 15"},
+		{"\x03a.b\x00", 0, "a\x00b 5"},
+		{"\x00", 0, " 1"},
+		{"\xc0\x00", 0, "bad"},
+		{"\x01a\xc0\x00", 0, "bad"},
+		{"\x01a\xc0\x04\x01b\xc0\x00", 0, "bad"},
+		{"\x40", 0, "bad"},
+		{"\x05abc", 0, "bad"},
+		{"\x03abc", 0, "bad"},
+		{"\xc0", 0, "bad"},
+		{strings.Repeat("\x3f"+strings.Repeat("a", 63), 4) + "\x00", 0, "bad"},
+	} {
+		if got := at(tt.b, tt.at); got != tt.want {
+			t.Errorf("%q from %d: %q, want %q", tt.b, tt.at, got, tt.want)
+		}
+	}
+}
+
+// FuzzParse compares with the reference, which lets pointers lead forward and refuses
+// other nonsense: what both take they understand alike.
 func FuzzParse(f *testing.F) {
 	q := dnsmessage.Question{Name: name("device.example."), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}
-	good := answer(dnsmessage.Message{Header: dnsmessage.Header{ID: 7}, Questions: []dnsmessage.Question{q}},
-		alias("device.example.", "x.example."), a("x.example.", "192.0.2.1"))
-	b, err := good.Pack()
-	if err != nil {
-		f.Fatal(err)
+	ours := question{"device.example", typeA}
+	for _, rs := range [][]dnsmessage.Resource{
+		{alias("device.example.", "x.example."), a("x.example.", "192.0.2.1")},
+		{a("DEVICE.example.", "192.0.2.1"), a("device.example.", "2001:db8::1"), a("other.example.", "192.0.2.2")},
+		nil,
+	} {
+		good := answer(dnsmessage.Message{Header: dnsmessage.Header{ID: 7}, Questions: []dnsmessage.Question{q}}, rs...)
+		b, err := good.Pack()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+		good.RCode = 2
+		if b, err = good.Pack(); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
 	}
-	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		addrs, truncated, err := parse(b, 7, q)
+		addrs, truncated, err := parse(b, 7, ours)
 		if (err != nil || truncated) && len(addrs) > 0 {
 			t.Errorf("%v with %v", addrs, err)
 		}
-		for _, a := range addrs {
-			if !a.Is4() {
-				t.Errorf("an A record gave %v", a)
-			}
+		want, wantTruncated, wantErr := reference(b, 7, ours)
+		if err == nil && wantErr == nil && (truncated != wantTruncated || !slices.Equal(addrs, want)) {
+			t.Errorf("%v, %v, %v; want %v, %v", addrs, truncated, err, want, wantTruncated)
 		}
 	})
 }

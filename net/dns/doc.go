@@ -5,7 +5,8 @@
 // to use. Answers are matched by the question's random ID, its name and type, and
 // the connection's random port. Truncated answers are asked for again over TCP.
 //
-// Messages are golang.org/x/net/dns/dnsmessage's. Package net's own resolver would
-// do as well, but brings all of package net's sockets with it, 200 kB of an image
-// that has none.
+// Messages are read and written here, as far as these two questions need it, in a
+// tenth of the code that golang.org/x/net/dns/dnsmessage adds to an image; the tests
+// compare the two. Package net's own resolver would do as well, but brings all of
+// package net's sockets with it, 200 kB of an image that has none.
 package dns
