@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,15 +52,27 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		RunE: showHelp,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	var dir string
+	root.PersistentFlags().StringVarP(&dir, "chdir", "C", "", "change to `folder` before anything else")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if dir == "" {
+			return nil
+		}
+		return os.Chdir(dir)
+	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(cmd, err)
 	})
 	root.AddCommand(
 		newBenchCommand(),
+		newBoardsCommand(),
 		newBuildCommand(),
 		newCertsCommand(),
+		newDoctorCommand(),
 		newExecCommand(),
+		newNewCommand(),
 		newRunCommand(),
+		newVersionCommand(),
 	)
 	wrapArgs(root)
 	return root

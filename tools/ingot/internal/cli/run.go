@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"go/build"
 	"io"
 	"path/filepath"
 	"time"
@@ -24,14 +25,15 @@ func newRunCommand() *cobra.Command {
 		Long: `run takes a firmware from source to a TLS port that answers: it makes
 development certificates if there are none, builds the image, boots it in QEMU
 with user-mode networking and a fresh seed, waits for a verified TLS handshake,
-prints commands to try it with, and shows the console until Ctrl-C.`,
+prints commands to try it with, and shows the console until Ctrl-C. Without PACKAGE
+it takes the program in the current folder, or else Ingot's default firmware.`,
 		Example: `  ingot run
   ingot run --port 9443 --env INGOT_ADDR=10.0.2.15/24 ./firmware/cmd/ingot-firmware`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			packages := []string{defaultFirmware}
-			if len(args) == 1 {
-				packages = args
+			packages := args
+			if len(args) == 0 {
+				packages = []string{ownProgram()}
 			}
 			if opt.Port < 1 || opt.Port > 65535 {
 				return usageError(cmd, fmt.Errorf("--port %d: give a number from 1 to 65535", opt.Port))
@@ -42,6 +44,8 @@ prints commands to try it with, and shows the console until Ctrl-C.`,
 			}
 			opt.Image = flags.options(packages, filepath.Join("build", name))
 			opt.MakeCerts = func(dir string) error { return initDefaultCerts(dir, cmd.ErrOrStderr()) }
+			opt.Echoes = packages[0] == defaultFirmware
+			opt.FullPaths = cmd.Flags().Changed("chdir")
 			opt.Console = cmd.OutOrStdout()
 			opt.Progress = cmd.ErrOrStderr()
 			return devrun.Run(cmd.Context(), opt)
@@ -52,8 +56,18 @@ prints commands to try it with, and shows the console until Ctrl-C.`,
 	f.IntVar(&opt.Port, "port", devrun.GuestPort, "`port` of 127.0.0.1 for the firmware's TLS port")
 	f.StringVar(&opt.Certs, "certs", "", "`folder` of development certificates to build in (default: certs in the program's folder)")
 	f.StringArrayVar(&opt.Env, "env", nil, "`KEY=VALUE` for the firmware's environment; may be repeated")
+	f.BoolVar(&opt.Check, "check", false, "end with status 0 as soon as it has answered")
 	f.DurationVar(&opt.Limit, "limit", time.Minute, "`time` from power-on to the first TLS handshake")
 	return cmd
+}
+
+// ownProgram is what run runs when it is told nothing: the program in the current
+// folder if there is one, otherwise the default firmware.
+func ownProgram() string {
+	if p, err := build.ImportDir(".", 0); err == nil && p.Name == "main" {
+		return "."
+	}
+	return defaultFirmware
 }
 
 // initDefaultCerts is 'ingot certs init DIR'.

@@ -53,6 +53,17 @@ type Options struct {
 	// handshake. Zero: a minute.
 	Limit time.Duration
 
+	// Echoes says that the program answers bytes with the same bytes, for advice
+	// on how to try it.
+	Echoes bool
+
+	// FullPaths has file names in advice in full, for a reader who isn't in the
+	// current directory.
+	FullPaths bool
+
+	// Check ends the machine and returns nil once it was ready.
+	Check bool
+
 	// Console receives the guest's console, Progress what Run has to say.
 	Console  io.Writer
 	Progress io.Writer
@@ -121,7 +132,14 @@ func Run(ctx context.Context, opt Options) error {
 	if err := waitReady(ctx, m, roots, limit); err != nil {
 		return err
 	}
-	say("%s", advice(m.Addr(GuestPort), shortest(caFile), time.Since(m.Started())))
+	if opt.Check {
+		say("Ready after %d ms.", time.Since(m.Started()).Milliseconds())
+		return nil
+	}
+	if !opt.FullPaths {
+		caFile = shortest(caFile)
+	}
+	say("%s", advice(m.Addr(GuestPort), caFile, opt.Echoes, time.Since(m.Started())))
 
 	code, err := m.Wait()
 	switch {

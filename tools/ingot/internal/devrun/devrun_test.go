@@ -97,6 +97,7 @@ func TestDefaultFirmware(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		done <- Run(ctx, Options{
+			Echoes:    true,
 			Image:     image.Options{Package: []string{"ingot.dev/firmware/cmd/ingot-firmware"}, Output: filepath.Join(t.TempDir(), "firmware.elf")},
 			Port:      freePort(t),
 			Certs:     filepath.Join(t.TempDir(), "my certs"),

@@ -84,20 +84,26 @@ func handshake(ctx context.Context, m machine, roots *x509.CertPool) error {
 
 // advice says how to talk to the firmware. Each command succeeds as printed.
 //
-// curl speaks HTTP and the firmware echoes bytes, so the request is written
-// such that its echo is an answer: the method is a status line, and the length
-// and the body are those of both.
-func advice(addr, caFile string, after time.Duration) string {
+// curl speaks HTTP. A firmware that echoes bytes understands it all the same if the
+// request is written such that its echo is an answer: the method is a status line,
+// and the length and the body are those of both.
+func advice(addr, caFile string, echoes bool, after time.Duration) string {
 	_, port, _ := net.SplitHostPort(addr)
+	what, curl := "TLS", ""
+	if echoes {
+		what = "a TLS echo"
+		curl = fmt.Sprintf(`
+  curl --cacert %s -X 'HTTP/1.1 200 OK' --data 'hello' https://localhost:%s/
+
+(curl's request is its own answer: the firmware echoes it.)`, quote(caFile), port)
+	}
 	return fmt.Sprintf(`
-Ready after %d ms: a TLS echo on localhost:%s. Try it from another terminal:
+Ready after %d ms: %s on localhost:%s. Try it from another terminal:
 
-  openssl s_client -connect localhost:%[2]s -servername localhost -CAfile %[3]s -verify_return_error -brief
-
-  curl --cacert %[3]s -X 'HTTP/1.1 200 OK' --data 'hello' https://localhost:%[2]s/
-
-(curl's request is its own answer: the firmware echoes it.) Ctrl-C ends the machine.
-`, after.Milliseconds(), port, quote(caFile))
+  openssl s_client -connect localhost:%[3]s -servername localhost -CAfile %[4]s -verify_return_error -brief
+%[5]s
+Ctrl-C ends the machine.
+`, after.Milliseconds(), what, port, quote(caFile), curl)
 }
 
 // quote makes a file name safe for a POSIX shell.

@@ -124,7 +124,7 @@ func TestAdvice(t *testing.T) {
 	ca := certstest.NewCA(t, certstest.Template{})
 	m := serve(t, ca.Issue(certstest.Template{Names: []string{"localhost"}}), 0)
 	var commands []string
-	for _, line := range strings.Split(advice(m.addr, ca.WritePEM(t), time.Second), "\n") {
+	for _, line := range strings.Split(advice(m.addr, ca.WritePEM(t), true, time.Second), "\n") {
 		if command, ok := strings.CutPrefix(line, "  "); ok {
 			commands = append(commands, command)
 		}
@@ -145,7 +145,7 @@ func TestAdvice(t *testing.T) {
 	// The same with another authority's file must fail, or success would
 	// mean nothing.
 	other := certstest.NewCA(t, certstest.Template{}).WritePEM(t)
-	for _, line := range strings.Split(advice(m.addr, other, time.Second), "\n") {
+	for _, line := range strings.Split(advice(m.addr, other, true, time.Second), "\n") {
 		if command, ok := strings.CutPrefix(line, "  "); ok {
 			if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err == nil {
 				t.Errorf("%s\nsucceeded without the right authority\n%s", command, out)
