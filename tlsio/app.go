@@ -25,6 +25,9 @@ type App struct {
 	spare   []task // the queue's other array
 	running bool
 	wake    chan struct{}
+
+	refs   int           // what Wait waits for
+	unused chan struct{} // closed when refs becomes 0; nil if nobody waits
 }
 
 // task is an instance with pending events, or a posted function. Instances stand
@@ -40,6 +43,9 @@ type dispatcher interface{ dispatch() }
 func NewApp(network Network) *App {
 	return &App{network: network, wake: make(chan struct{}, 1)}
 }
+
+// Network returns the network that the application was made on.
+func (a *App) Network() Network { return a.network }
 
 // Post queues f to be called by the loop, after what is queued already.
 func (a *App) Post(f func()) { a.push(task{f: f}) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/netip"
 	"sync/atomic"
 )
 
@@ -35,13 +34,19 @@ type instance struct {
 	link   atomic.Pointer[link] // set by the constructor, constant afterwards
 	target atomic.Pointer[any]
 
-	onReadable, onWritable func(int)
-	onError                func(error)
-
 	// Guarded by link.mu.
-	format Format
-	failed bool // OnError was called
+	calls    callbacks // nil for none
+	format   Format
+	failed   bool // OnError was called
+	halfOpen bool // the peer's end is not the connection's
+	moved    bool // handed over
+
+	sent, received uint64 // as they were when the instance lost its link
 }
+
+// leave notes what a link's owner may still be asked when it isn't any more.
+// l.mu is held.
+func (i *instance) leave(l *link) { i.sent, i.received = l.sent, l.received }
 
 // enter locks the instance's link, or says why the instance can't be used.
 func (i *instance) enter(op string) (*link, error) {
@@ -171,9 +176,27 @@ func (i *instance) write(op string, f Format, p []byte, options []WriteOptions) 
 	if o.ByteLength < 0 {
 		return 0, &Error{Op: op, Stage: StageOptions, Err: &OptionError{"ByteLength", o.ByteLength, "use a positive number, or 0"}}
 	}
+	if n, err := l.accept(op, p); err != nil {
+		return n, err
+	}
+	threshold := fullRecord
+	if o.ByteLength > 0 {
+		threshold = min(threshold, o.ByteLength)
+	}
+	if !o.More || l.out.n >= threshold {
+		l.kick()
+	}
+	return l.out.free(), nil
+}
+
+// accept takes all of p into out, or returns the writable count and why not. l.mu is
+// held.
+func (l *link) accept(op string, p []byte) (writable int, err error) {
 	switch {
 	case l.writeErr != nil:
 		return 0, l.writeErr
+	case l.ending:
+		return 0, &Error{Op: op, Stage: StageWrite, Err: ErrWriteClosed}
 	case !l.up && l.err != nil:
 		return 0, l.err
 	case !l.up:
@@ -183,13 +206,7 @@ func (i *instance) write(op string, f Format, p []byte, options []WriteOptions) 
 			Hint: fmt.Sprintf("%d bytes given, %d writable; wait for OnWritable", len(p), l.out.free())}
 	}
 	l.out.write(p)
-	threshold := fullRecord
-	if o.ByteLength > 0 {
-		threshold = min(threshold, o.ByteLength)
-	}
-	if !o.More || l.out.n >= threshold {
-		l.kick()
-	}
+	l.sent += uint64(len(p))
 	return l.out.free(), nil
 }
 
@@ -244,38 +261,6 @@ func (i *instance) Target() any {
 
 // SetTarget replaces the value that Target returns.
 func (i *instance) SetTarget(v any) { i.target.Store(&v) }
-
-// RemoteAddress returns the peer's IP address in 419's form (IPv6 as eight groups
-// of four digits), or "" while there is none.
-func (i *instance) RemoteAddress() (string, error) {
-	ap, err := i.remote("RemoteAddress")
-	if !ap.IsValid() {
-		return "", err
-	}
-	return ap.Addr().WithZone("").StringExpanded(), nil
-}
-
-// RemotePort returns the peer's port, or 0 while there is none.
-func (i *instance) RemotePort() (int, error) {
-	ap, err := i.remote("RemotePort")
-	return int(ap.Port()), err
-}
-
-func (i *instance) remote(op string) (netip.AddrPort, error) {
-	l, err := i.enter(op)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	defer l.mu.Unlock()
-	if l.conn == nil || l.conn.RemoteAddr() == nil {
-		return netip.AddrPort{}, nil
-	}
-	ap, err := netip.ParseAddrPort(l.conn.RemoteAddr().String())
-	if err != nil {
-		return netip.AddrPort{}, nil // not an IP network
-	}
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
-}
 
 // NetConn turns the instance into a blocking net.Conn: it waits for the connection
 // to be set up and for output to be sent, then moves it, with the bytes not read

@@ -2,7 +2,6 @@ package tlsio
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"sync"
@@ -19,7 +18,10 @@ type events uint8
 const (
 	evWritable events = 1 << iota
 	evReadable
-	evError
+	evEnd     // the peer has ended its data
+	evError   // the last one
+	evTimeout // nothing came or went for the idle timeout
+	evNone
 )
 
 // link is 419's native socket: the connection with its buffers, its pending events
@@ -35,7 +37,7 @@ type link struct {
 	done   chan struct{} // closed when the reading goroutine has ended
 
 	mu       sync.Mutex
-	changed  sync.Cond // on mu: space in in, closed, detached, draining
+	changed  sync.Cond // on mu: space in in, closed, detached, paused, draining
 	owner    *instance // nil once closed or detached
 	set      settings  // socket options, applied when connected
 	conn     net.Conn  // nil until connected
@@ -43,18 +45,28 @@ type link struct {
 	up       bool      // connected, handshake done
 	closed   bool
 	detached bool // conn is to be taken out of the link
+	paused   bool // the owner wants nothing to be read
 	lent     bool // the reader holds a region of in
 	draining bool // the writing goroutine runs
+	ending   bool // the owner has closed the sending side
+	ended    bool // and the peer was told
+	counted  bool // the app's Wait waits for this link
 	err      error
+	endErr   error // the peer's end; nil until then
 	writeErr error
 	in, out  ring
 	events   events
 	queued   bool // stands in app's queue
+
+	sent, received uint64    // bytes, for BytesWritten and BytesRead
+	acceptor       *acceptor // the listener that made it, or nil
+	idle           idleTimer
 }
 
 func newLink(app *App, op string) *link {
-	l := &link{app: app, op: op, done: make(chan struct{})}
+	l := &link{app: app, op: op, done: make(chan struct{}), counted: true}
 	l.changed.L = &l.mu
+	app.addRef()
 	return l
 }
 
@@ -111,6 +123,7 @@ func (l *link) connected(conn net.Conn, err error) bool {
 	}
 	l.conn = conn
 	l.up = true
+	l.armIdle()
 	l.post(evWritable)
 	return !l.detached
 }
@@ -123,64 +136,113 @@ func (l *link) fail(err error) {
 	}
 }
 
-// post notes events and queues the link. l.mu is held.
+// peerEnded notes the end of the peer's data. Whether that is the connection's
+// end too is up to the owner. l.mu is held.
+func (l *link) peerEnded(err error) {
+	l.endErr = err
+	e := evEnd
+	if l.failure() != nil {
+		e |= evError
+	}
+	l.post(e)
+}
+
+// failure is what OnError is to be told, nil if the connection is usable: the
+// peer's end is an error but for owners of AllowHalfOpen that haven't ended their
+// own side. l.mu is held.
+func (l *link) failure() error {
+	if l.err != nil {
+		return l.err
+	}
+	if l.endErr != nil && (l.owner == nil || !l.owner.halfOpen || l.ended) {
+		return l.endErr
+	}
+	return nil
+}
+
+// post notes events and queues the link if one of them can be told. l.mu is held.
 func (l *link) post(e events) {
 	if l.owner == nil {
 		return
 	}
 	l.events |= e
-	if !l.queued {
+	if !l.queued && l.due() != 0 {
 		l.queued = true
 		l.app.push(task{events: l})
 	}
+}
+
+// due returns the events that can be told now. The end and errors are held back
+// until buffered data has been read; while the owner pauses, so is all that comes
+// from reading. l.mu is held.
+func (l *link) due() events {
+	e := l.events
+	if l.in.n > 0 {
+		e &^= evEnd | evError
+	}
+	if l.paused {
+		e &^= evReadable | evEnd
+		if l.err == nil {
+			e &^= evError
+		}
+	}
+	return e
 }
 
 // dispatch calls the owner's callbacks; the loop calls it. Each callback may
 // read, close or hand over, so each starts from the state that the one before left.
 func (l *link) dispatch() {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.queued = false
-	l.mu.Unlock()
-	l.call(evWritable)
-	l.call(evReadable)
-	l.call(evError)
+	for e := evWritable; e < evNone; e <<= 1 {
+		if l.owner != nil && l.due()&e != 0 {
+			l.events &^= e
+			l.tell(e)
+		}
+	}
 }
 
-func (l *link) call(e events) {
-	l.mu.Lock()
+// tell calls the owner's callback for e. l.mu is held, but not during the call.
+func (l *link) tell(e events) {
 	o := l.owner
-	if o == nil || l.events&e == 0 {
-		l.mu.Unlock()
-		return
-	}
-	if e == evError && l.in.n > 0 {
-		// Held back until buffered data has been read; took queues it again.
-		l.mu.Unlock()
-		return
-	}
-	l.events &^= e
-	switch e {
-	case evWritable:
-		n := l.out.free()
-		usable := l.writeErr == nil
-		l.mu.Unlock()
-		if usable && o.onWritable != nil {
-			o.onWritable(n)
+	h := o.calls
+	switch {
+	case e == evTimeout:
+		l.idleExpired(o, h)
+	case h == nil:
+		// Accepted, and not handed over yet: who takes it over is told.
+	case e == evWritable:
+		if n := l.writable(); n > 0 {
+			l.outside(func() { h.writable(n) })
 		}
-	case evReadable:
-		n := l.in.n
-		l.mu.Unlock()
-		if n > 0 && o.onReadable != nil {
-			o.onReadable(n)
+	case e == evReadable:
+		if n := l.in.n; n > 0 {
+			l.outside(func() { h.readable(n) })
 		}
-	case evError:
+	case e == evEnd:
+		l.outside(h.end)
+	case e == evError:
 		o.failed = true
-		err := l.err
-		l.mu.Unlock()
-		if o.onError != nil {
-			o.onError(err)
-		}
+		err := l.failure()
+		l.outside(func() { h.failed(err) })
+		l.unref()
 	}
+}
+
+// outside calls f without l.mu.
+func (l *link) outside(f func()) {
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	f()
+}
+
+// writable is the number of bytes that a write may have. l.mu is held.
+func (l *link) writable() int {
+	if !l.up || l.writeErr != nil || l.ending {
+		return 0
+	}
+	return l.out.free()
 }
 
 // readLoop fills in until the connection ends. While nothing arrives it holds one
@@ -194,7 +256,7 @@ func (l *link) readLoop() {
 	bulk := false // the last read filled what it was given: plain TCP reads into in directly
 	for {
 		l.mu.Lock()
-		for l.in.free() == 0 && !l.closed && !l.detached {
+		for (l.in.free() == 0 || l.paused) && !l.closed && !l.detached {
 			l.changed.Wait()
 		}
 		if l.closed || l.detached {
@@ -216,12 +278,14 @@ func (l *link) readLoop() {
 		n, err := l.conn.Read(dst)
 
 		l.mu.Lock()
+		before := l.in.n
 		if bulk {
 			l.in.commit(n)
 		} else {
 			l.in.write(dst[:n])
 		}
 		l.lent = false
+		l.received += uint64(n)
 		bulk = l.secured == nil && n == len(dst) && n > 0
 		if l.secured != nil && err == nil && l.in.free() > 0 {
 			more := l.in.space()
@@ -231,15 +295,21 @@ func (l *link) readLoop() {
 			l.mu.Lock()
 			l.lent = false
 			l.in.commit(n)
+			l.received += uint64(n)
 		}
 		if l.detached && isTimeout(err) {
 			err = nil // the deadline by which detach ends the reading
 		}
-		if l.in.n > 0 {
+		if l.in.n > before {
+			l.touch()
 			l.post(evReadable)
 		}
 		if err != nil {
-			l.fail(l.readError(err))
+			if e := l.readError(err); err == io.EOF {
+				l.peerEnded(e)
+			} else {
+				l.fail(e)
+			}
 			l.mu.Unlock()
 			return
 		}
@@ -266,8 +336,8 @@ func (l *link) readError(err error) error {
 	return e
 }
 
-// drain sends out until it is empty. If the link was closed meanwhile, it closes
-// the connection then.
+// drain sends out until it is empty, and then the end if the owner has ended. If
+// the link was closed meanwhile, it closes the connection then.
 func (l *link) drain() {
 	l.mu.Lock()
 	for l.out.n > 0 && l.writeErr == nil {
@@ -277,14 +347,24 @@ func (l *link) drain() {
 		l.mu.Lock()
 		l.out.drop(n)
 		if err != nil {
-			server := l.secured != nil && l.secured.server
-			l.writeErr = newError("Write", l.conn.RemoteAddr(), StageWrite, nil, server, err)
-			l.fail(l.writeErr)
+			l.writeFailed(err)
 			break
 		}
+		l.touch()
 		l.post(evWritable)
 	}
 	l.out.release()
+	if l.ending && !l.ended && l.writeErr == nil && !l.closed {
+		l.mu.Unlock()
+		err := closeWrite(l.conn)
+		l.mu.Lock()
+		l.ended = true
+		if err != nil {
+			l.writeFailed(err)
+		} else if l.endErr != nil {
+			l.post(evError)
+		}
+	}
 	l.draining = false
 	l.changed.Broadcast()
 	closed := l.closed
@@ -294,9 +374,16 @@ func (l *link) drain() {
 	}
 }
 
+// writeFailed ends the connection for good. l.mu is held.
+func (l *link) writeFailed(err error) {
+	server := l.secured != nil && l.secured.server
+	l.writeErr = newError("Write", l.conn.RemoteAddr(), StageWrite, nil, server, err)
+	l.fail(l.writeErr)
+}
+
 // kick starts drain if there is something to send. l.mu is held.
 func (l *link) kick() {
-	if l.out.n > 0 && !l.draining && l.writeErr == nil {
+	if (l.out.n > 0 || l.ending && !l.ended) && !l.draining && l.writeErr == nil {
 		l.draining = true
 		go l.drain()
 	}
@@ -309,16 +396,14 @@ func (l *link) took() {
 		if !l.lent {
 			l.in.release()
 		}
-		if l.events&evError != 0 {
-			l.post(evError)
-		}
+		l.post(0) // what was held back
 	}
 }
 
 // close ends the link. Output accepted before is still sent, for closeTimeout at
 // most. l.mu is held.
 func (l *link) close() {
-	l.owner, l.events = nil, 0
+	l.disown()
 	l.closed = true
 	l.cancel()
 	l.changed.Broadcast()
@@ -340,10 +425,39 @@ func (l *link) close() {
 	l.conn.Close()
 }
 
+// disown takes the link from its owner for good. l.mu is held.
+func (l *link) disown() {
+	l.owner.leave(l)
+	l.owner, l.events = nil, 0
+	l.stopIdle()
+	l.unref()
+	if l.acceptor != nil {
+		l.acceptor.forget(l)
+	}
+}
+
+// unref ends what App.Wait waits for. l.mu is held.
+func (l *link) unref() {
+	if l.counted {
+		l.counted = false
+		l.app.dropRef()
+	}
+}
+
 // moveTo makes o the owner. Events begin anew: what can be read or written now,
-// and an error not yet delivered, are told to o. l.mu is held.
+// and an end or error not yet delivered, are told to o. l.mu is held.
 func (l *link) moveTo(o *instance) {
+	l.owner.leave(l)
 	l.owner, l.events = o, 0
+	l.paused = false
+	l.changed.Broadcast()
+	l.stopIdle()
+	l.renew()
+}
+
+// renew begins the events anew for an owner that was told of none. l.mu is held.
+func (l *link) renew() {
+	l.events = 0
 	var e events
 	if l.up && l.writeErr == nil {
 		e |= evWritable
@@ -351,18 +465,20 @@ func (l *link) moveTo(o *instance) {
 	if l.in.n > 0 {
 		e |= evReadable
 	}
-	if l.err != nil {
+	if l.endErr != nil {
+		e |= evEnd
+	}
+	if l.failure() != nil {
 		e |= evError
 	}
-	if e != 0 {
-		l.post(e)
-	}
+	l.post(e)
 }
 
 // detach takes the link from its owner, so that take can get at the connection.
 // l.mu is held.
 func (l *link) detach() {
-	l.owner, l.events = nil, 0
+	l.owner.moved = true
+	l.disown()
 	l.detached = true
 	l.changed.Broadcast()
 	if l.up {
@@ -403,7 +519,7 @@ func (l *link) take(ctx context.Context) (net.Conn, []byte, error) {
 	unread := make([]byte, l.in.n)
 	l.in.read(unread)
 	l.in.release()
-	if l.err != nil && len(unread) == 0 && !errors.Is(l.err, io.EOF) {
+	if l.err != nil && len(unread) == 0 {
 		l.conn.Close()
 		return nil, nil, l.err
 	}

@@ -23,6 +23,11 @@ type ListenerOptions struct {
 	Format  Format // FormatSocketTCP, or empty for it
 	Target  any
 
+	// Connection are the callbacks of the connections that Read returns; Reload
+	// replaces them for all at once. Without any, 419's way, Read's connections
+	// have no callbacks, and are given some with From or Reload.
+	Connection Handlers[*TCP]
+
 	// OnReadable is called when connections arrive, with the number waiting.
 	OnReadable func(l *Listener, connections int)
 	// OnError is called once, when the listener can't go on.
@@ -30,7 +35,10 @@ type ListenerOptions struct {
 }
 
 // Listener is ECMA-419's Listener class. Read returns connected TCPs.
-type Listener struct{ acceptor }
+type Listener struct {
+	acceptor
+	connection template[*TCP]
+}
 
 // NewListener makes a Listener. A port in use is an error here, of StageListen.
 func NewListener(app *App, options ListenerOptions) (*Listener, error) {
@@ -45,24 +53,30 @@ func NewListener(app *App, options ListenerOptions) (*Listener, error) {
 		return nil, &Error{Op: op, Addr: addr, Stage: StageListen, Err: err}
 	}
 	l := &Listener{}
+	if h := options.Connection; !h.isZero() {
+		l.connection.Store(&h)
+	}
 	if f := options.OnReadable; f != nil {
 		l.onReadable = func(n int) { f(l, n) }
 	}
 	if f := options.OnError; f != nil {
 		l.onError = func(err error) { f(l, err) }
 	}
-	l.acceptor.start(app, inner, options.Target)
+	l.acceptor.start(l, app, inner, options.Target)
 	return l, nil
 }
 
-// Read returns the next connection as a TCP without callbacks, or nil if none
-// waits. NewTCP and NewTLS take it over with From.
+// Read returns the next connection as a TCP with the callbacks of Connection, or
+// nil if none waits. NewTCP and NewTLS take it over with From.
 func (l *Listener) Read() (*TCP, error) {
 	conn, err := l.next("Read")
 	if conn == nil {
 		return nil, err
 	}
-	return newAcceptedTCP(l.app, conn), nil
+	t := &TCP{}
+	t.calls = shared(t, &l.connection)
+	acceptedOn(&t.instance, &l.acceptor, conn)
+	return t, nil
 }
 
 // TLSListenerOptions are those of Listener with the server's side of TLS. 419 has
@@ -77,13 +91,18 @@ type TLSListenerOptions struct {
 	// GetCertificate, are required.
 	TLS TLSOptions
 
+	Connection Handlers[*TLS] // as Listener's
+
 	OnReadable func(l *TLSListener, connections int)
 	OnError    func(l *TLSListener, err error)
 }
 
 // TLSListener is a Listener whose Read returns secured connections: their handshake
 // is done. Handshakes run beside each other under TLSOptions's limits.
-type TLSListener struct{ acceptor }
+type TLSListener struct {
+	acceptor
+	connection template[*TLS]
+}
 
 // NewTLSListener makes a TLSListener.
 func NewTLSListener(app *App, options TLSListenerOptions) (*TLSListener, error) {
@@ -99,24 +118,30 @@ func NewTLSListener(app *App, options TLSListenerOptions) (*TLSListener, error) 
 		return nil, &Error{Op: op, Addr: addr, Stage: StageListen, Err: err}
 	}
 	l := &TLSListener{}
+	if h := options.Connection; !h.isZero() {
+		l.connection.Store(&h)
+	}
 	if f := options.OnReadable; f != nil {
 		l.onReadable = func(n int) { f(l, n) }
 	}
 	if f := options.OnError; f != nil {
 		l.onError = func(err error) { f(l, err) }
 	}
-	l.acceptor.start(app, newTLSListener(inner, secure, one, &options.TLS), options.Target)
+	l.acceptor.start(l, app, newTLSListener(inner, secure, one, &options.TLS), options.Target)
 	return l, nil
 }
 
-// Read returns the next connection as a TLS without callbacks, or nil if none
-// waits. NewTLS takes it over with From.
+// Read returns the next connection as a TLS with the callbacks of Connection, or
+// nil if none waits. NewTLS takes it over with From.
 func (l *TLSListener) Read() (*TLS, error) {
 	conn, err := l.next("Read")
 	if conn == nil {
 		return nil, err
 	}
-	return newAcceptedTLS(l.app, conn), nil
+	t := &TLS{}
+	t.calls = shared(t, &l.connection)
+	acceptedOn(&t.instance, &l.acceptor, conn)
+	return t, nil
 }
 
 func checkListener(errs *optionErrors, app *App, address string, port int, format Format) string {
@@ -133,6 +158,7 @@ func checkListener(errs *optionErrors, app *App, address string, port int, forma
 
 // acceptor is what both listeners have in common.
 type acceptor struct {
+	self       Acceptor
 	app        *App
 	inner      net.Listener
 	target     atomic.Pointer[any]
@@ -148,10 +174,13 @@ type acceptor struct {
 	failed  bool // OnError was called
 	events  events
 	queued  bool
+	counted bool               // App.Wait waits for it
+	links   map[*link]struct{} // connections that Read returned and that are open
 }
 
-func (a *acceptor) start(app *App, inner net.Listener, target any) {
-	a.app, a.inner = app, inner
+func (a *acceptor) start(self Acceptor, app *App, inner net.Listener, target any) {
+	a.self, a.app, a.inner = self, app, inner
+	a.Ref()
 	a.changed.L = &a.mu
 	a.SetTarget(target)
 	go a.acceptLoop()
@@ -225,8 +254,11 @@ func (a *acceptor) dispatch() {
 	}
 	err := a.err
 	a.mu.Unlock()
-	if failed && a.onError != nil {
-		a.onError(err)
+	if failed {
+		if a.onError != nil {
+			a.onError(err)
+		}
+		a.Unref()
 	}
 }
 
@@ -325,6 +357,7 @@ func (a *acceptor) Close() error {
 		return nil
 	}
 	a.closed = true
+	a.unref()
 	unread := a.shut()
 	a.mu.Unlock()
 	return closeAll(a.inner, unread)
@@ -360,6 +393,7 @@ func (a *acceptor) NetListener() (net.Listener, error) {
 		return nil, err
 	}
 	a.closed, a.moved = true, true
+	a.unref()
 	a.events = 0
 	return &netListener{a: a}, nil
 }

@@ -34,6 +34,13 @@ type TCPOptions struct {
 	Format Format // FormatBuffer if empty
 	Target any    // anything; see Target
 
+	// IdleTimeout is as by SetIdleTimeout; 0 for none.
+	IdleTimeout time.Duration
+	// AllowHalfOpen keeps the connection usable for writing after the peer has
+	// ended its data, of which OnEnd tells; it is required then. OnError(io.EOF)
+	// comes when we have ended too. Without it the peer's end is an error.
+	AllowHalfOpen bool
+
 	// OnReadable is called once when bytes arrive, with the number available, and
 	// not again until more arrive.
 	OnReadable func(t *TCP, bytes int)
@@ -44,6 +51,11 @@ type TCPOptions struct {
 	// closed it, after all bytes that arrived before were read. After it only
 	// Close may be called.
 	OnError func(t *TCP, err error)
+	// OnEnd is called once, when the peer has ended its data and all of it was
+	// read; without AllowHalfOpen, OnError follows.
+	OnEnd func(t *TCP)
+	// OnTimeout is called when the idle timeout has passed; see SetIdleTimeout.
+	OnTimeout func(t *TCP)
 }
 
 // TCP is ECMA-419's TCP class: a connection that never waits. Make it with NewTCP.
@@ -55,19 +67,20 @@ func (t *TCP) socket() *instance { return &t.instance }
 // callbacks.
 func NewTCP(app *App, options TCPOptions) (*TCP, error) {
 	const op = "NewTCP"
+	common := socketOptions{
+		set:    settings{options.NoDelay, options.KeepAlive},
+		format: options.Format, target: options.Target,
+		idle: options.IdleTimeout, halfOpen: options.AllowHalfOpen,
+	}
 	var errs optionErrors
-	checkApp(&errs, app)
-	format := options.Format.check(&errs, "Format")
-	checkKeepAlive(&errs, options.KeepAlive)
+	common.check(&errs, app, options.OnEnd != nil)
 	var from *instance
 	var addr string
 	switch f := options.From.(type) {
 	case nil:
 		addr = checkEndpoint(&errs, options.Address, options.Port)
 	case *TCP:
-		if from = checkFrom(&errs, f != nil, func() *instance { return f.socket() }); from != nil {
-			checkSameApp(&errs, app, from)
-		}
+		from = checkFrom(&errs, app, f != nil, func() *instance { return f.socket() })
 	default:
 		errs.add("From", fmt.Sprintf("a %T", f), "a TCP would read ciphertext; use NewTLS")
 	}
@@ -76,44 +89,50 @@ func NewTCP(app *App, options TCPOptions) (*TCP, error) {
 	}
 
 	t := &TCP{}
-	t.format = format
-	t.SetTarget(options.Target)
-	if f := options.OnReadable; f != nil {
-		t.onReadable = func(n int) { f(t, n) }
-	}
-	if f := options.OnWritable; f != nil {
-		t.onWritable = func(n int) { f(t, n) }
-	}
-	if f := options.OnError; f != nil {
-		t.onError = func(err error) { f(t, err) }
-	}
-	set := settings{options.NoDelay, options.KeepAlive}
+	t.init(&common, bind(t, Handlers[*TCP]{options.OnReadable, options.OnWritable, options.OnError, options.OnEnd, options.OnTimeout}))
 	if from != nil {
-		if err := t.takeOver(op, from, set); err != nil {
+		if err := t.takeOver(op, from, &common); err != nil {
 			return nil, err
 		}
 		return t, nil
 	}
 	l := newLink(app, op)
-	l.owner, l.set = &t.instance, set
-	t.link.Store(l)
+	t.own(l, &common)
 	l.start(dialer(app.network, op, addr))
 	return t, nil
 }
 
-// newAcceptedTCP is the TCP that a Listener's Read returns.
-func newAcceptedTCP(app *App, conn net.Conn) *TCP {
-	t := &TCP{}
-	t.format = FormatBuffer
-	accepted(&t.instance, app, conn)
-	return t
+// socketOptions are the options that TCP and TLS have in common.
+type socketOptions struct {
+	set      settings
+	format   Format
+	target   any
+	idle     time.Duration
+	halfOpen bool
 }
 
-func accepted(i *instance, app *App, conn net.Conn) {
-	l := newLink(app, "Read")
-	l.owner = i
+func (o *socketOptions) check(errs *optionErrors, app *App, onEnd bool) {
+	checkApp(errs, app)
+	o.format = o.format.check(errs, "Format")
+	checkKeepAlive(errs, o.set.keepAlive)
+	if o.idle < 0 {
+		errs.add("IdleTimeout", o.idle, "use a positive duration, or 0 for none")
+	}
+	if o.halfOpen && !onEnd {
+		errs.add("OnEnd", nil, "required with AllowHalfOpen: nothing else would tell of the peer's end")
+	}
+}
+
+// init prepares a new instance.
+func (i *instance) init(o *socketOptions, c callbacks) {
+	i.format, i.halfOpen, i.calls = o.format, o.halfOpen, c
+	i.SetTarget(o.target)
+}
+
+// own makes a new instance the owner of a link that was not started yet.
+func (i *instance) own(l *link, o *socketOptions) {
+	l.owner, l.set, l.idle.after = i, o.set, o.idle
 	i.link.Store(l)
-	l.startOn(conn)
 }
 
 // settings are the socket options of 419.
@@ -144,27 +163,29 @@ func dialer(network Network, op, addr string) connector {
 }
 
 // takeOver moves from's link to i.
-func (i *instance) takeOver(op string, from *instance, set settings) error {
+func (i *instance) takeOver(op string, from *instance, o *socketOptions) error {
 	l, err := from.enter(op)
 	if err != nil {
 		return err
 	}
 	defer l.mu.Unlock()
-	l.set = set
+	l.set = o.set
 	if l.conn != nil {
 		raw := l.conn
 		if l.secured != nil {
 			raw = l.secured.NetConn()
 		}
 		// A connection that has ended can't be set up any more; OnError tells.
-		if err := set.apply(op, raw); err != nil {
+		if err := o.set.apply(op, raw); err != nil {
 			if _, unsupported := errors.AsType[*OptionError](err); unsupported {
 				return err
 			}
 		}
 	}
+	from.moved = true
 	i.link.Store(l)
 	l.moveTo(i)
+	l.setIdle(o.idle)
 	return nil
 }
 
@@ -206,9 +227,9 @@ func checkAddress(errs *optionErrors, address string) string {
 	return ip.String()
 }
 
-// checkFrom checks that From can be handed over now. present is false for a nil
-// pointer.
-func checkFrom(errs *optionErrors, present bool, get func() *instance) *instance {
+// checkFrom checks that From can be handed over to app now. present is false for a
+// nil pointer.
+func checkFrom(errs *optionErrors, app *App, present bool, get func() *instance) *instance {
 	if !present {
 		errs.add("From", "a nil pointer", "give an open instance")
 		return nil
@@ -220,11 +241,8 @@ func checkFrom(errs *optionErrors, present bool, get func() *instance) *instance
 		return nil
 	}
 	l.mu.Unlock()
-	return from
-}
-
-func checkSameApp(errs *optionErrors, app *App, from *instance) {
-	if l := from.link.Load(); app != nil && l.app != app {
+	if app != nil && l.app != app {
 		errs.add("From", nil, "belongs to another App; instances can't change theirs")
 	}
+	return from
 }

@@ -400,7 +400,7 @@ func TestTCPOrderAndHeldBackOnError(t *testing.T) { // 9.7.3, 10.12.4
 		l := sock.link.Load()
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return l.err != nil
+		return l.failure() != nil
 	})
 	close(hold)
 	r.next("writable")

@@ -16,22 +16,30 @@ type TLSClientOptions struct {
 	NoDelay   bool
 	KeepAlive time.Duration
 
-	// TLS is 419's tls option. TLS.Host is required.
+	// TLS is 419's tls option. TLS.Host is required, but for servers.
 	TLS TLSOptions
 
 	// From is a *TCP, on whose connection a TLS session is begun (bytes that it
 	// has not read belong to that session), or a *TLS, whose session goes on; TLS
 	// must then be zero.
 	From Socket
+	// Server makes us the server of the session begun on From, a *TCP: STARTTLS
+	// on the side that was asked for it. TLS then has a server's options; those
+	// that limit a listener don't apply.
+	Server bool
 
-	Format Format
-	Target any
+	Format        Format
+	Target        any
+	IdleTimeout   time.Duration // begins when the handshake is done
+	AllowHalfOpen bool          // the peer's end is its close_notify, or its transport's
 
 	OnReadable func(t *TLS, bytes int)
 	// OnWritable is called first when the handshake is done.
 	OnWritable func(t *TLS, bytes int)
 	// OnError is also told of failed handshakes. Its err is an *Error.
-	OnError func(t *TLS, err error)
+	OnError   func(t *TLS, err error)
+	OnEnd     func(t *TLS)
+	OnTimeout func(t *TLS)
 }
 
 // TLS is ECMA-419's TLS class: a secured connection that never waits. Make it with
@@ -44,54 +52,37 @@ func (t *TLS) socket() *instance { return &t.instance }
 // never calls callbacks.
 func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 	const op = "NewTLS"
+	common := socketOptions{
+		set:    settings{options.NoDelay, options.KeepAlive},
+		format: options.Format, target: options.Target,
+		idle: options.IdleTimeout, halfOpen: options.AllowHalfOpen,
+	}
 	var errs optionErrors
-	checkApp(&errs, app)
-	format := options.Format.check(&errs, "Format")
-	checkKeepAlive(&errs, options.KeepAlive)
+	common.check(&errs, app, options.OnEnd != nil)
 	var plain, secured *instance
 	var addr string
-	var secure *SecureContext
-	var one *SecureOptions
 	switch f := options.From.(type) {
 	case nil:
 		addr = checkEndpoint(&errs, options.Address, options.Port)
 	case *TCP:
-		plain = checkFrom(&errs, f != nil, func() *instance { return f.socket() })
+		plain = checkFrom(&errs, app, f != nil, func() *instance { return f.socket() })
 	case *TLS:
-		secured = checkFrom(&errs, f != nil, func() *instance { return f.socket() })
+		secured = checkFrom(&errs, app, f != nil, func() *instance { return f.socket() })
 		if !options.TLS.isZero() {
 			errs.add("TLS", nil, "must be zero with From a TLS, whose session goes on")
 		}
 	default:
 		errs.add("From", fmt.Sprintf("a %T", f), "use a *TCP or a *TLS")
 	}
-	for _, from := range []*instance{plain, secured} {
-		if from != nil {
-			checkSameApp(&errs, app, from)
-		}
-	}
-	if _, ok := options.From.(*TLS); !ok {
-		secure, one = options.TLS.clientContext(&errs, "TLS.")
-	}
+	secure, one := options.context(&errs)
 	if err := errs.err(op); err != nil {
 		return nil, err
 	}
 
 	t := &TLS{}
-	t.format = format
-	t.SetTarget(options.Target)
-	if f := options.OnReadable; f != nil {
-		t.onReadable = func(n int) { f(t, n) }
-	}
-	if f := options.OnWritable; f != nil {
-		t.onWritable = func(n int) { f(t, n) }
-	}
-	if f := options.OnError; f != nil {
-		t.onError = func(err error) { f(t, err) }
-	}
-	set := settings{options.NoDelay, options.KeepAlive}
+	t.init(&common, bind(t, Handlers[*TLS]{options.OnReadable, options.OnWritable, options.OnError, options.OnEnd, options.OnTimeout}))
 	if secured != nil {
-		if err := t.takeOver(op, secured, set); err != nil {
+		if err := t.takeOver(op, secured, &common); err != nil {
 			return nil, err
 		}
 		return t, nil
@@ -104,12 +95,23 @@ func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 		if old, err = plain.enter(op); err != nil {
 			return nil, err
 		}
+		if old.ending {
+			old.mu.Unlock()
+			return nil, &Error{Op: op, Stage: StageOptions, Err: &OptionError{"From", nil, "its sending side is closed; begin TLS before End"}}
+		}
+	}
+	l := newLink(app, op)
+	t.own(l, &common)
+	if old != nil {
+		if !old.counted {
+			l.unref()
+		}
+		if l.acceptor = old.acceptor; l.acceptor != nil {
+			l.acceptor.replace(old, l)
+		}
 		old.detach()
 		old.mu.Unlock()
 	}
-	l := newLink(app, op)
-	l.owner, l.set = &t.instance, set
-	t.link.Store(l)
 	l.start(func(ctx context.Context) (net.Conn, error) {
 		var raw net.Conn
 		var unread []byte
@@ -132,12 +134,28 @@ func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 	return t, nil
 }
 
-// newAcceptedTLS is the TLS that a TLSListener's Read returns.
-func newAcceptedTLS(app *App, conn net.Conn) *TLS {
-	t := &TLS{}
-	t.format = FormatBuffer
-	accepted(&t.instance, app, conn)
-	return t
+// context makes the context of the session that is to be begun, or nil if there is
+// a session.
+func (o *TLSClientOptions) context(errs *optionErrors) (*SecureContext, *SecureOptions) {
+	switch o.From.(type) {
+	case *TLS:
+		if o.Server {
+			errs.add("Server", true, "leave it out with From a TLS, whose session has its roles")
+		}
+		return nil, nil
+	case *TCP:
+		if o.Server && (o.TLS.MaxHandshakes != 0 || o.TLS.MaxConnections != 0 || o.TLS.OnRefused != nil) {
+			errs.add("TLS.MaxHandshakes, MaxConnections, OnRefused", nil, "are for listeners; leave them out")
+		}
+	default:
+		if o.Server {
+			errs.add("Server", true, "needs From, the connection that a client has made; TLSListener accepts such")
+		}
+	}
+	if o.Server {
+		return o.TLS.serverContext(errs, "TLS.")
+	}
+	return o.TLS.clientContext(errs, "TLS.")
 }
 
 // ConnectionState returns what was negotiated; ok is false until the handshake is
