@@ -55,9 +55,9 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Err}
 }
 
-// Code is the reference's number for the error: 272 when the store was opened and
+// StatusCode is the reference's number for the error: 272 when the store was opened and
 // the certificate isn't in it, otherwise 271, cannot open certificate store.
-func (e *Error) Code() int {
+func (e *Error) StatusCode() int {
 	if e.Kind == ErrNotFound {
 		return 272
 	}

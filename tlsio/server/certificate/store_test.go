@@ -74,7 +74,7 @@ func TestFind(t *testing.T) {
 	} {
 		_, err := find(test.subject, test.config)
 		e, ok := errors.AsType[*certificate.Error](err)
-		if !ok || !errors.Is(err, test.kind) || e.Code() != test.code {
+		if !ok || !errors.Is(err, test.kind) || e.StatusCode() != test.code {
 			t.Errorf("%q: %v", test.subject, err)
 		}
 	}
@@ -266,7 +266,7 @@ func TestRefusedTypes(t *testing.T) {
 		certificate.BCFKSFile: "keytool", certificate.BCFKSBlob: "keytool", certificate.PKCS11: "crypto.Signer",
 	} {
 		e := refused(t, certificate.Source{Type: typ, FS: files, Name: "f", Subject: "*"}, certificate.ErrUnsupported)
-		if !strings.Contains(e.Fix, word) || !strings.Contains(e.Error(), typ.String()) || e.Code() != 271 {
+		if !strings.Contains(e.Fix, word) || !strings.Contains(e.Error(), typ.String()) || e.StatusCode() != 271 {
 			t.Errorf("%v: %v", typ, e)
 		}
 	}
