@@ -1,0 +1,122 @@
+package jsonmsg
+
+import (
+	"container/list"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// attempts counts wrong passwords by address. Its table is bounded: when it is
+// full, the address that was seen longest ago is forgotten.
+type attempts struct {
+	max    int           // 0: no limit
+	window time.Duration // that an address is remembered after its last failure
+	size   int           // of the table
+	now    func() time.Time
+
+	mu    sync.Mutex
+	table map[netip.Addr]*list.Element
+	order list.List // of *attempt, seen longest ago first
+}
+
+type attempt struct {
+	addr  netip.Addr
+	count int
+	until time.Time
+	told  bool // that the address is refused
+}
+
+// attemptKey returns what an address is counted as: IPv6 by /64, which is what one
+// host is usually given (RFC 6177). Addresses that aren't IP count as one.
+func attemptKey(a net.Addr) netip.Addr {
+	p, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr := p.Addr().Unmap().WithZone("")
+	if addr.Is6() {
+		prefix, _ := addr.Prefix(64)
+		addr = prefix.Addr()
+	}
+	return addr
+}
+
+// find returns addr's entry if it is still of interest.
+func (a *attempts) find(addr netip.Addr) *attempt {
+	e := a.table[addr]
+	if e == nil {
+		return nil
+	}
+	t := e.Value.(*attempt)
+	if a.now().After(t.until) {
+		a.remove(e)
+		return nil
+	}
+	a.order.MoveToBack(e)
+	return t
+}
+
+func (a *attempts) remove(e *list.Element) {
+	a.order.Remove(e)
+	delete(a.table, e.Value.(*attempt).addr)
+}
+
+// refused reports whether addr may not try now, and whether that is news.
+func (a *attempts) refused(addr netip.Addr) (refused, news bool) {
+	if a.max == 0 {
+		return false, false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := a.find(addr)
+	if t == nil || t.count < a.max {
+		return false, false
+	}
+	news = !t.told
+	t.told = true
+	return true, news
+}
+
+// try books a failure in advance, so that attempts side by side count too; it
+// returns false if addr has none left.
+func (a *attempts) try(addr netip.Addr) bool {
+	if a.max == 0 {
+		return true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := a.find(addr)
+	if t == nil {
+		if len(a.table) >= a.size {
+			a.remove(a.order.Front())
+		}
+		if a.table == nil {
+			a.table = make(map[netip.Addr]*list.Element)
+		}
+		t = &attempt{addr: addr}
+		a.table[addr] = a.order.PushBack(t)
+	}
+	if t.count >= a.max {
+		return false
+	}
+	t.count++
+	t.until = a.now().Add(a.window)
+	return true
+}
+
+// forgive undoes try: the password was right.
+func (a *attempts) forgive(addr netip.Addr) {
+	if a.max == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e := a.table[addr]; e != nil {
+		t := e.Value.(*attempt)
+		if t.count--; t.count <= 0 {
+			a.remove(e)
+		}
+	}
+}
