@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
 )
 
 // Dial connects to address ("host:port") and returns when the handshake is done.
@@ -19,8 +20,8 @@ func Dial(ctx context.Context, network Network, address string, options TLSOptio
 	if network == nil {
 		errs.add("network", nil, "required; HostNetwork{} is the operating system's")
 	}
-	if host, _, err := net.SplitHostPort(address); err != nil {
-		errs.add("address", address, "use host:port")
+	if host, port, err := net.SplitHostPort(address); err != nil || !validPort(port) {
+		errs.add("address", address, "use host:port, with a port from 1 to 65535")
 	} else if options.Host == "" {
 		options.Host = host
 	}
@@ -37,6 +38,13 @@ func Dial(ctx context.Context, network Network, address string, options TLSOptio
 		return nil, err
 	}
 	return c, nil
+}
+
+// validPort reports whether port is a number that a peer can have, or the name of a
+// service, which the network may know.
+func validPort(port string) bool {
+	n, err := strconv.Atoi(port)
+	return port != "" && (err != nil || n >= 1 && n <= 65535)
 }
 
 func dialError(op, address string, err error) error {

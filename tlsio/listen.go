@@ -25,8 +25,8 @@ func Listen(ctx context.Context, network Network, address string, options TLSOpt
 	if network == nil {
 		errs.add("network", nil, "required; HostNetwork{} is the operating system's")
 	}
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		errs.add("address", address, "use host:port or :port")
+	if _, port, err := net.SplitHostPort(address); err != nil || port != "0" && !validPort(port) {
+		errs.add("address", address, "use host:port or :port, with a port from 0 to 65535")
 	}
 	secure, one := options.serverContext(&errs, "")
 	if err := errs.err(op); err != nil {
