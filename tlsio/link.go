@@ -174,8 +174,11 @@ func (l *link) post(e events) {
 
 // due returns the events that can be told now. The end and errors are held back
 // until buffered data has been read; while the owner pauses, so is all that comes
-// from reading. l.mu is held.
+// from reading. After an error nothing is told any more. l.mu is held.
 func (l *link) due() events {
+	if l.owner.failed {
+		return 0
+	}
 	e := l.events
 	if l.in.n > 0 {
 		e &^= evEnd | evError
