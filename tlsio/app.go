@@ -62,6 +62,9 @@ func (a *App) push(t task) {
 
 // Run calls callbacks until ctx ends, and returns ctx's error. What is pending
 // then stays queued; Run may be called again. Instances are not closed.
+//
+// A panic in a callback comes out of Run. A program that recovers from it may call
+// Run again: no other callback is lost.
 func (a *App) Run(ctx context.Context) error {
 	a.mu.Lock()
 	if a.running {
@@ -70,25 +73,28 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	a.running = true
 	a.mu.Unlock()
+	var batch []task
+	next := 0 // in batch
 	defer func() {
 		a.mu.Lock()
+		if next < len(batch) {
+			a.queue = append(batch[next:], a.queue...)
+		}
 		a.running = false
 		a.mu.Unlock()
 	}()
 	for {
 		a.mu.Lock()
-		batch := a.queue
+		batch, next = a.queue, 0
 		a.queue, a.spare = a.spare[:0], nil
 		a.mu.Unlock()
-		for i := range batch {
+		for next < len(batch) {
 			if ctx.Err() != nil {
-				a.mu.Lock()
-				a.queue = append(batch[i:], a.queue...)
-				a.mu.Unlock()
 				return ctx.Err()
 			}
-			t := batch[i]
-			batch[i] = task{}
+			t := batch[next]
+			batch[next] = task{}
+			next++
 			if t.f != nil {
 				t.f()
 			} else {

@@ -493,3 +493,215 @@ func TestIoTSecureContext(t *testing.T) {
 		})
 	}
 }
+
+// TestIoTSocketAddresses: address(), the properties of both ends, encrypted and
+// getProtocol, of both classes' TLS.
+//
+//conform:iotjs TLSSocket.address works tlsio.TLS.LocalAddress, tlsio.TLS.LocalFamily, tlsio.TLS.LocalPort
+//conform:iotjs TLSSocket.localAddress works tlsio.TLS.LocalAddress
+//conform:iotjs TLSSocket.localPort works tlsio.TLS.LocalPort
+//conform:iotjs TLSSocket.remoteAddress works tlsio.TLS.RemoteAddress
+//conform:iotjs TLSSocket.remoteFamily works tlsio.TLS.RemoteFamily
+//conform:iotjs TLSSocket.remotePort works tlsio.TLS.RemotePort
+//conform:iotjs TLSSocket.encrypted differs tlsio.Conn, tlsio.TLS -- the type says it: only secured connections are *Conn or *TLS
+//conform:iotjs TLSSocket.getProtocol differs tlsio.State.Version -- servers have it too; 0 before the handshake, and an error on closed instances
+func TestIoTSocketAddresses(t *testing.T) {
+	r := newRig(t)
+	sock, peer := r.tlsPair(TLSClientOptions{}, nil)
+	local, remote := peer.RemoteAddr().(*net.TCPAddr), peer.LocalAddr().(*net.TCPAddr)
+	for _, tt := range []struct {
+		what string
+		f    func() (string, error)
+		want string
+	}{
+		{"LocalAddress", sock.LocalAddress, local.IP.String()},
+		{"LocalFamily", sock.LocalFamily, "IPv4"},
+		{"RemoteAddress", sock.RemoteAddress, remote.IP.String()},
+		{"RemoteFamily", sock.RemoteFamily, "IPv4"},
+	} {
+		if got, err := tt.f(); got != tt.want || err != nil {
+			t.Errorf("%s = %q, %v; want %q", tt.what, got, err, tt.want)
+		}
+	}
+	if p, err := sock.LocalPort(); p != local.Port || err != nil {
+		t.Errorf("LocalPort = %d, %v", p, err)
+	}
+	if p, err := sock.RemotePort(); p != remote.Port || err != nil {
+		t.Errorf("RemotePort = %d, %v", p, err)
+	}
+	if s, err := sock.State(); err != nil || tls.VersionName(s.Version) != "TLS 1.3" {
+		t.Errorf("version %s, %v", tls.VersionName(s.Version), err)
+	}
+	sock.Close()
+	if _, err := sock.State(); !errors.Is(err, ErrClosed) {
+		t.Errorf("State of a closed instance: %v", err)
+	}
+	slow := &slow{testNetwork(t), make(chan struct{})}
+	before, err := NewTLS(NewApp(slow), TLSClientOptions{Address: "127.0.0.1", Port: 1, TLS: clientOptions(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer before.Close()
+	if s, err := before.State(); err != nil || s.Version != 0 {
+		t.Errorf("before the handshake: version %x, %v", s.Version, err)
+	}
+
+	// The same on connections that block, and what tells them from plain ones.
+	so := serverOptions(t)
+	ln := listen(t, so)
+	c, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), clientOptions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	s, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, c := range []net.Conn{c, s} {
+		secured, ok := c.(*Conn)
+		if !ok {
+			t.Fatalf("a %T", c)
+		}
+		if v := secured.State().Version; v != tls.VersionTLS13 {
+			t.Errorf("version %x", v)
+		}
+		if _, ok := secured.NetConn().(*Conn); ok {
+			t.Error("the plain connection below looks encrypted")
+		}
+	}
+	if c.LocalAddr().String() != s.RemoteAddr().String() || c.RemoteAddr().String() != s.LocalAddr().String() {
+		t.Error("the ends don't agree on their addresses")
+	}
+}
+
+// TestIoTStream is the stream of a TLSSocket: its methods and events, on the
+// classes. A peer that ends without close_notify, as IoT.js does, has ended all the
+// same.
+//
+//conform:iotjs TLSSocket.write works tlsio.TLS.Write
+//conform:iotjs TLSSocket.end works tlsio.TLS.End
+//conform:iotjs TLSSocket.pause works tlsio.TLS.Pause
+//conform:iotjs TLSSocket.resume works tlsio.TLS.Resume
+//conform:iotjs event.data differs tlsio.TLSClientOptions.OnReadable, tlsio.TLS.Read -- tells how many bytes there are; the program takes them
+//conform:iotjs event.end works tlsio.TLSClientOptions.OnEnd, tlsio.Conn.CloseNotifyReceived
+//conform:iotjs event.close differs tlsio.TLSClientOptions.OnError -- told as the error io.EOF once both sides have ended
+//conform:iotjs event.finish differs tlsio.TLS.End, tlsio.Conn.CloseWrite -- no event: Conn's CloseWrite returns when all is handed on; what End takes is sent in the background
+func TestIoTStream(t *testing.T) {
+	for _, polite := range []bool{true, false} {
+		t.Run(map[bool]string{true: "close_notify", false: "FIN"}[polite], func(t *testing.T) {
+			r := newRig(t)
+			o := TLSClientOptions{AllowHalfOpen: true}
+			o.OnEnd = func(s *TLS) { r.note("end", s, 0, nil) }
+			sock, peer := r.tlsPair(o, nil)
+
+			r.do(func() { sock.Pause() })
+			io.WriteString(peer, "while paused")
+			r.quiet()
+			r.do(func() { sock.Resume() })
+			if c := r.next("readable"); c.n != 12 {
+				t.Errorf("OnReadable(%d)", c.n)
+			}
+			r.do(func() {
+				if p, _ := sock.ReadAvailable(); string(p) != "while paused" {
+					t.Errorf("got %q", p)
+				}
+				sock.Write([]byte("first "))
+			})
+			if polite {
+				peer.CloseWrite()
+			} else {
+				peer.NetConn().(interface{ CloseWrite() error }).CloseWrite()
+			}
+			r.skipTo("end")
+			r.do(func() {
+				if n, err := sock.End([]byte("and last")); n != 8 || err != nil {
+					t.Errorf("End: %d, %v", n, err)
+				}
+				if _, err := sock.Write([]byte("more")); !errors.Is(err, ErrWriteClosed) {
+					t.Errorf("Write after End: %v", err)
+				}
+			})
+			got, err := io.ReadAll(peer)
+			if string(got) != "first and last" || err != nil {
+				t.Errorf("peer got %q, %v", got, err)
+			}
+			if c := r.skipTo("error"); !errors.Is(c.err, io.EOF) {
+				t.Errorf("OnError(%v)", c.err)
+			}
+			if state := sock.ReadyState(); state != ReadyClosed {
+				t.Errorf("state %d", state)
+			}
+			sock.Close()
+		})
+	}
+}
+
+// TestIoTDestroy: destroy is immediate, destroySoon waits for what was written, and
+// an error of the connection comes with its reason.
+//
+//conform:iotjs TLSSocket.destroy works tlsio.TLS.Terminate
+//conform:iotjs TLSSocket.destroySoon works tlsio.TLS.Close
+//conform:iotjs event.error works tlsio.TLSClientOptions.OnError
+func TestIoTDestroy(t *testing.T) {
+	r := newRig(t)
+	sock, peer := r.tlsPair(TLSClientOptions{}, nil)
+	r.do(func() {
+		sock.Write(pattern(20000))
+		sock.Close()
+	})
+	if got, err := io.ReadAll(peer); len(got) != 20000 || err != nil {
+		t.Errorf("destroySoon: peer got %d bytes, %v", len(got), err)
+	}
+
+	sock, peer = r.tlsPair(TLSClientOptions{}, nil)
+	if err := sock.Terminate(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(peer); err == nil {
+		t.Error("destroy looks like an orderly end")
+	}
+
+	for len(r.calls) > 0 {
+		<-r.calls
+	}
+	sock, peer = r.tlsPair(TLSClientOptions{}, nil)
+	if c, ok := peer.NetConn().(interface{ SetLinger(int) error }); ok {
+		c.SetLinger(0)
+	} else {
+		t.Fatal("the peer can't reset")
+	}
+	peer.NetConn().Close()
+	c := r.next("error")
+	if e := wantError(t, c.err, StageRead, Alert{}); c.who != sock || errors.Is(e, io.EOF) {
+		t.Errorf("OnError(%v), want the reset", c.err)
+	}
+}
+
+// TestIoTSetTimeout: in IoT.js the callback decides what follows; here the instance
+// is closed behind it, unless it sets the time again.
+//
+//conform:iotjs TLSSocket.setTimeout differs tlsio.TLS.SetIdleTimeout, tlsio.TLSClientOptions.OnTimeout -- closes after the callback, unless that sets the time again
+func TestIoTSetTimeout(t *testing.T) {
+	r := newRig(t)
+	times := 0
+	o := TLSClientOptions{OnTimeout: func(s *TLS) {
+		r.note("timeout", s, 0, nil)
+		if times++; times == 1 {
+			s.Write([]byte("are you there?"))
+			s.SetIdleTimeout(10 * time.Millisecond)
+		}
+	}}
+	sock, peer := r.tlsPair(o, nil)
+	r.do(func() { sock.SetIdleTimeout(10 * time.Millisecond) })
+	r.skipTo("timeout")
+	if got := string(readAll(t, peer, 14)); got != "are you there?" {
+		t.Errorf("peer got %q", got)
+	}
+	r.skipTo("timeout")
+	wait(t, "closed", func() bool { return sock.ReadyState() == ReadyClosed })
+	if rest, err := io.ReadAll(peer); len(rest) != 0 || err != nil {
+		t.Errorf("peer got %q, %v", rest, err)
+	}
+}

@@ -196,7 +196,13 @@ func (l *link) due() events {
 // read, close or hand over, so each starts from the state that the one before left.
 func (l *link) dispatch() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	panicked := true
+	defer func() {
+		if panicked {
+			l.post(0) // the other events
+		}
+		l.mu.Unlock()
+	}()
 	l.queued = false
 	for e := evWritable; e < evNone; e <<= 1 {
 		if l.owner != nil && l.due()&e != 0 {
@@ -204,6 +210,7 @@ func (l *link) dispatch() {
 			l.tell(e)
 		}
 	}
+	panicked = false
 }
 
 // tell calls the owner's callback for e. l.mu is held, but not during the call.

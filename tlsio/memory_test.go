@@ -11,6 +11,8 @@ import (
 
 // TestIdleConnectionCost compares what the server's side of an idle connection
 // costs with bare crypto/tls serving in the same way, with one goroutine each.
+//
+//conform:iotjs platform.memory works tlsio.Conn, tlsio.TLS
 func TestIdleConnectionCost(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures memory")
