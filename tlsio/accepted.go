@@ -20,6 +20,7 @@ func acceptedOn(i *instance, a *acceptor, conn net.Conn) {
 	l := newLink(a.app, "Read")
 	l.owner, l.acceptor = i, a
 	i.format = FormatBuffer
+	l.join(accountOf(conn))
 	i.link.Store(l)
 	a.remember(l)
 	l.startOn(conn)

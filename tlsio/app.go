@@ -19,6 +19,7 @@ var ErrRunning = errors.New("tlsio: the application is running already")
 // Post, as a 419 script would.
 type App struct {
 	network Network
+	budget  *Budget
 
 	mu      sync.Mutex
 	queue   []task
@@ -46,6 +47,11 @@ func NewApp(network Network) *App {
 
 // Network returns the network that the application was made on.
 func (a *App) Network() Network { return a.network }
+
+// SetBudget makes b bound the memory of the application's instances: those that are
+// made from now on, by NewTCP, NewTLS and listeners without a Budget of their own.
+// Constructors return ErrBudget when it has no room. Call it before them.
+func (a *App) SetBudget(b *Budget) { a.budget = b }
 
 // Post queues f to be called by the loop, after what is queued already.
 func (a *App) Post(f func()) { a.push(task{f: f}) }

@@ -183,7 +183,7 @@ func (c *Conn) CloseWrite() error {
 	if err := c.tls.CloseWrite(); err != nil {
 		return newError("CloseWrite", c.RemoteAddr(), StageClose, nil, c.server, err)
 	}
-	if cw, ok := c.wire.raw.(interface{ CloseWrite() error }); ok {
+	if cw, ok := find[writeCloser](c.wire.raw); ok {
 		return cw.CloseWrite()
 	}
 	return nil

@@ -20,7 +20,7 @@ type SecureContext struct {
 }
 
 // NewServerContext makes a context for the server's role. Limits of listeners
-// (MaxHandshakes, MaxConnections, OnRefused) are not its matter; give them beside
+// (MaxHandshakes, MaxConnections, Admit, Budget, OnRefused) are not its matter; give them beside
 // it.
 func NewServerContext(o TLSOptions) (*SecureContext, error) {
 	t, err := serverContextTerms("NewServerContext", &o)

@@ -201,7 +201,7 @@ func (l *link) accept(op string, p []byte) (writable int, err error) {
 		return 0, l.err
 	case !l.up:
 		return 0, &Error{Op: op, Stage: StageWrite, Err: ErrNotConnected}
-	case len(p) > l.out.free():
+	case !l.out.fits(len(p)):
 		return l.out.free(), &Error{Op: op, Stage: StageWrite, Err: ErrOverflow,
 			Hint: fmt.Sprintf("%d bytes given, %d writable; wait for OnWritable", len(p), l.out.free())}
 	}

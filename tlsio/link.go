@@ -55,6 +55,7 @@ type link struct {
 	endErr   error // the peer's end; nil until then
 	writeErr error
 	in, out  ring
+	account  *Account // nil without a budget
 	events   events
 	queued   bool // stands in app's queue
 
@@ -226,6 +227,7 @@ func (l *link) tell(e events) {
 		if n := l.writable(); n > 0 {
 			l.outside(func() { h.writable(n) })
 		}
+		l.spare()
 	case e == evReadable:
 		if n := l.in.n; n > 0 {
 			l.outside(func() { h.readable(n) })
@@ -417,6 +419,10 @@ func (l *link) close() {
 	l.closed = true
 	l.cancel()
 	l.changed.Broadcast()
+	if !l.lent {
+		l.in.drop(l.in.n)
+		l.in.release()
+	}
 	if l.conn == nil {
 		return
 	}

@@ -17,6 +17,9 @@ import (
 // anything but its share of these. Failed handshakes go to OnRefused; Accept's
 // errors are those of the listener itself.
 //
+// Admit, MaxConnections and Budget are looked at before the network answers a peer,
+// where it can ask (AdmittingNetwork), and again when the connection is there.
+//
 // Close closes the listener and the handshakes under way, and returns when their
 // goroutines have ended. Connections that Accept has returned live on.
 func Listen(ctx context.Context, network Network, address string, options TLSOptions) (net.Listener, error) {
@@ -32,11 +35,27 @@ func Listen(ctx context.Context, network Network, address string, options TLSOpt
 	if err := errs.err(op); err != nil {
 		return nil, err
 	}
-	inner, err := network.Listen(ctx, "tcp", address)
+	return listenTLS(ctx, op, network, address, secure, one, &options, 0)
+}
+
+// listenTLS opens a listener whose options are valid. instance is what the owners of
+// its connections cost besides.
+func listenTLS(ctx context.Context, op string, network Network, address string, secure *SecureContext, one *SecureOptions, o *TLSOptions, instance int64) (*tlsListener, error) {
+	l := newTLSListener(secure, one, o)
+	var err error
+	if l.gate.budget != nil {
+		l.gate.cost = cost{handshake: costHandshake, connection: costConnection, instance: instance}
+		if l.gate.leaveAll, err = l.gate.budget.listen(l.gate.budget, &l.gate.cost, network); err != nil {
+			return nil, &Error{Op: op, Addr: address, Stage: StageListen, Err: err}
+		}
+	}
+	inner, err := ListenAdmit(ctx, network, "tcp", address, l.gate.guard())
 	if err != nil {
+		l.gate.close()
 		return nil, &Error{Op: op, Addr: address, Stage: StageListen, Err: err}
 	}
-	return newTLSListener(inner, secure, one, &options), nil
+	l.start(inner)
+	return l, nil
 }
 
 // Times after which an unfinished handshake may be dropped when MaxHandshakes are
@@ -50,11 +69,10 @@ const (
 
 // tlsListener is the net.Listener that Listen returns.
 type tlsListener struct {
-	inner   net.Listener
-	secure  *SecureContext
-	one     *SecureOptions // of each connection
-	maxConn int
-	refused func(net.Addr, error)
+	inner  net.Listener
+	secure *SecureContext
+	one    *SecureOptions // of each connection
+	gate   gate
 
 	ready chan *Conn    // handshake done, not yet accepted; never blocks its senders
 	slots chan struct{} // a token for each connection between inner.Accept and Accept
@@ -66,7 +84,6 @@ type tlsListener struct {
 	closed  bool
 	err     error    // why inner stopped accepting
 	pending []*entry // handshakes under way, oldest first
-	conns   int      // connections counted against maxConn
 }
 
 // entry is one handshake under way.
@@ -76,25 +93,28 @@ type entry struct {
 	evicted bool
 }
 
-func newTLSListener(inner net.Listener, secure *SecureContext, one *SecureOptions, o *TLSOptions) *tlsListener {
+// newTLSListener makes a listener that waits for start.
+func newTLSListener(secure *SecureContext, one *SecureOptions, o *TLSOptions) *tlsListener {
 	slots := o.MaxHandshakes
 	if slots == 0 {
 		slots = DefaultMaxHandshakes
 	}
-	l := &tlsListener{
-		inner:   inner,
-		secure:  secure,
-		one:     one,
-		maxConn: o.MaxConnections,
-		refused: o.OnRefused,
-		ready:   make(chan *Conn, slots),
-		slots:   make(chan struct{}, slots),
-		done:    make(chan struct{}),
-		ended:   make(chan struct{}),
+	return &tlsListener{
+		secure: secure,
+		one:    one,
+		gate:   gate{admit: o.Admit, max: o.MaxConnections, budget: o.Budget, refused: o.OnRefused},
+		ready:  make(chan *Conn, slots),
+		slots:  make(chan struct{}, slots),
+		done:   make(chan struct{}),
+		ended:  make(chan struct{}),
 	}
+}
+
+// start makes l accept what comes to inner.
+func (l *tlsListener) start(inner net.Listener) {
+	l.inner = inner
 	l.wg.Add(1)
 	go l.acceptLoop()
-	return l
 }
 
 // acceptLoop takes connections from the transport until it fails or is closed.
@@ -121,12 +141,12 @@ func (l *tlsListener) acceptLoop() {
 			return
 		}
 		delay = 0
-		if !l.admit() {
-			l.refuse(raw, ErrTooManyConnections)
+		raw, ok := l.gate.enter(raw)
+		if !ok {
 			continue
 		}
 		if !l.takeSlot() {
-			l.forget()
+			l.gate.leave()
 			raw.Close()
 			return
 		}
@@ -134,6 +154,7 @@ func (l *tlsListener) acceptLoop() {
 		l.mu.Lock()
 		if l.closed {
 			l.mu.Unlock()
+			l.gate.leave()
 			raw.Close()
 			continue // inner.Accept fails next
 		}
@@ -153,24 +174,6 @@ func (l *tlsListener) sleep(d time.Duration) bool {
 	case <-l.done:
 		return false
 	}
-}
-
-// admit counts a connection against MaxConnections.
-func (l *tlsListener) admit() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.maxConn > 0 && l.conns >= l.maxConn {
-		return false
-	}
-	l.conns++
-	return true
-}
-
-// forget undoes admit.
-func (l *tlsListener) forget() {
-	l.mu.Lock()
-	l.conns--
-	l.mu.Unlock()
 }
 
 // takeSlot waits for room among MaxHandshakes, evicting whom the graces allow. It
@@ -245,29 +248,22 @@ func (l *tlsListener) handshake(e *entry) {
 		}
 	}
 	if err == nil && !l.closed && !e.evicted {
-		c.release = l.forget
+		established(c.wire.raw)
+		c.release = l.gate.leave
 		l.ready <- c // has room: one place per slot
 		l.mu.Unlock()
 		return
 	}
 	closed, evicted := l.closed, e.evicted
-	l.conns--
 	l.mu.Unlock()
+	l.gate.leave()
 	<-l.slots
 	c.wire.raw.Close()
 	if evicted {
 		err = newError("Accept", addr, StageHandshake, nil, true, ErrEvicted)
 	}
-	if !closed && l.refused != nil {
-		l.refused(addr, err)
-	}
-}
-
-func (l *tlsListener) refuse(raw net.Conn, err error) {
-	addr := raw.RemoteAddr()
-	raw.Close()
-	if l.refused != nil {
-		l.refused(addr, newError("Accept", addr, StageConnect, nil, true, err))
+	if f := l.gate.refused; !closed && f != nil {
+		f(addr, err)
 	}
 }
 
@@ -307,6 +303,7 @@ func (l *tlsListener) Close() error {
 	}
 	l.closed = true
 	close(l.done)
+	l.gate.close()
 	for _, e := range l.pending {
 		e.conn.wire.raw.Close()
 	}

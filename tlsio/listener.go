@@ -3,6 +3,7 @@ package tlsio
 import (
 	"context"
 	"net"
+	"net/netip"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,13 @@ type ListenerOptions struct {
 	// have no callbacks, and are given some with From or Reload.
 	Connection Handlers[*TCP]
 
+	// Admit, MaxConnections, Budget and OnRefused limit who and how many come in;
+	// see TLSOptions. Without a Budget, App's counts if it has one.
+	Admit          func(remote netip.AddrPort) error
+	MaxConnections int
+	Budget         *Budget
+	OnRefused      func(remote net.Addr, err error)
+
 	// OnReadable is called when connections arrive, with the number waiting.
 	OnReadable func(l *Listener, connections int)
 	// OnError is called once, when the listener can't go on.
@@ -45,12 +53,15 @@ func NewListener(app *App, options ListenerOptions) (*Listener, error) {
 	const op = "NewListener"
 	var errs optionErrors
 	addr := checkListener(&errs, app, options.Address, options.Port, options.Format)
+	if options.MaxConnections < 0 {
+		errs.add("MaxConnections", options.MaxConnections, "use a positive number, or 0 for no limit")
+	}
 	if err := errs.err(op); err != nil {
 		return nil, err
 	}
-	inner, err := app.network.Listen(context.Background(), "tcp", addr)
+	inner, err := listenGated(op, app, addr, &options)
 	if err != nil {
-		return nil, &Error{Op: op, Addr: addr, Stage: StageListen, Err: err}
+		return nil, err
 	}
 	l := &Listener{}
 	if h := options.Connection; !h.isZero() {
@@ -88,8 +99,11 @@ type TLSListenerOptions struct {
 	Target  any
 
 	// TLS is the server's configuration; ServerCertificate with ServerKey, or
-	// GetCertificate, are required.
+	// GetCertificate, are required. Without a Budget in it, App's counts if it has
+	// one.
 	TLS TLSOptions
+	// Admit is TLS.Admit; give one of them.
+	Admit func(remote netip.AddrPort) error
 
 	Connection Handlers[*TLS] // as Listener's
 
@@ -109,13 +123,22 @@ func NewTLSListener(app *App, options TLSListenerOptions) (*TLSListener, error) 
 	const op = "NewTLSListener"
 	var errs optionErrors
 	addr := checkListener(&errs, app, options.Address, options.Port, options.Format)
+	if options.Admit != nil {
+		if options.TLS.Admit != nil {
+			errs.add("Admit", nil, "is given in TLS too; leave one out")
+		}
+		options.TLS.Admit = options.Admit
+	}
+	if app != nil && options.TLS.Budget == nil {
+		options.TLS.Budget = app.budget
+	}
 	secure, one := options.TLS.serverContext(&errs, "TLS.")
 	if err := errs.err(op); err != nil {
 		return nil, err
 	}
-	inner, err := app.network.Listen(context.Background(), "tcp", addr)
+	inner, err := listenTLS(context.Background(), op, app.network, addr, secure, one, &options.TLS, costInstance)
 	if err != nil {
-		return nil, &Error{Op: op, Addr: addr, Stage: StageListen, Err: err}
+		return nil, err
 	}
 	l := &TLSListener{}
 	if h := options.Connection; !h.isZero() {
@@ -127,7 +150,7 @@ func NewTLSListener(app *App, options TLSListenerOptions) (*TLSListener, error) 
 	if f := options.OnError; f != nil {
 		l.onError = func(err error) { f(l, err) }
 	}
-	l.acceptor.start(l, app, newTLSListener(inner, secure, one, &options.TLS), options.Target)
+	l.acceptor.start(l, app, inner, options.Target)
 	return l, nil
 }
 

@@ -116,8 +116,10 @@ func stream(t *testing.T, secured bool, script []byte, size int) {
 		var errs optionErrors
 		so := serverOptions(t)
 		secure, one := so.serverContext(&errs, "")
-		ln = newTLSListener(inner, secure, one, &so)
-		defer ln.Close()
+		l := newTLSListener(secure, one, &so)
+		l.start(inner)
+		defer l.Close()
+		ln = l
 	}
 	toPeer, toUs := pattern(size), pattern(size + 1)[1:]
 	peerDone := make(chan error, 1)

@@ -40,14 +40,14 @@ type keepAliver interface {
 // of such a switch matters only when the option differs from what a connection
 // without switches does (no Nagle, no keep-alive).
 func setNoDelay(c net.Conn, on bool) error {
-	if s, ok := c.(noDelayer); ok {
+	if s, ok := find[noDelayer](c); ok {
 		return s.SetNoDelay(on)
 	}
 	return nil
 }
 
 func setKeepAlive(c net.Conn, every time.Duration) error {
-	s, ok := c.(keepAliver)
+	s, ok := find[keepAliver](c)
 	if every == 0 {
 		if ok {
 			return s.SetKeepAliveConfig(net.KeepAliveConfig{Enable: false})

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"io"
 	"net"
+	"net/netip"
 	"reflect"
 	"time"
 )
@@ -59,7 +60,7 @@ const (
 type TLSOptions struct {
 	// Context, made once of all the options below and used many times, stands in
 	// their place. Beside it may stand only Host, HandshakeTimeout and the
-	// listener's limits (MaxHandshakes, MaxConnections, OnRefused).
+	// listener's limits (MaxHandshakes, MaxConnections, Admit, Budget, OnRefused).
 	Context *SecureContext
 
 	// MinimumVersion and MaximumVersion are one of TLSv13, TLSv12 and TLSv11.
@@ -142,10 +143,19 @@ type TLSOptions struct {
 	// silent connection makes room. 0 means DefaultMaxHandshakes.
 	MaxHandshakes int
 	// MaxConnections limits all connections from accept to Close, those in
-	// handshake included; more are closed at once. 0 means no limit.
+	// handshake included; more are refused (see Listen). 0 means no limit.
 	MaxConnections int
+	// Admit decides who may connect at all; its error is the reason that OnRefused
+	// is told. It has the rules of AdmittingNetwork's function: it must be quick,
+	// must not block, and may be asked more than once about a connection.
+	Admit func(remote netip.AddrPort) error
+	// Budget bounds the memory of the listener's connections, with that of others
+	// that have the same Budget. nil means no bound.
+	Budget *Budget
 	// OnRefused is told of every connection that the listener gave up, once,
-	// with the reason. It is called on the handshake's goroutine, several at once.
+	// with the reason. It is called on goroutines of the listener, several at once.
+	// When refusals come faster than it returns, an *UntoldError says how many more
+	// there were.
 	OnRefused func(remote net.Addr, err error)
 }
 
@@ -154,11 +164,11 @@ type TLSOptions struct {
 func (o *TLSOptions) isZero() bool { return reflect.ValueOf(o).Elem().IsZero() }
 
 // limitNames are the options that hasLimits looks at.
-const limitNames = "MaxHandshakes, MaxConnections, OnRefused"
+const limitNames = "MaxHandshakes, MaxConnections, Admit, Budget, OnRefused"
 
 // hasLimits reports whether options of a listener, not of its TLS, are set.
 func (o *TLSOptions) hasLimits() bool {
-	return o.MaxHandshakes != 0 || o.MaxConnections != 0 || o.OnRefused != nil
+	return o.MaxHandshakes != 0 || o.MaxConnections != 0 || o.Admit != nil || o.Budget != nil || o.OnRefused != nil
 }
 
 // withoutContext returns the options that may not stand beside Context.
@@ -166,5 +176,6 @@ func (o *TLSOptions) withoutContext() *TLSOptions {
 	rest := *o
 	rest.Context, rest.Host, rest.HandshakeTimeout = nil, "", 0
 	rest.MaxHandshakes, rest.MaxConnections, rest.OnRefused = 0, 0, nil
+	rest.Admit, rest.Budget = nil, nil
 	return &rest
 }

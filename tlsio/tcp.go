@@ -96,9 +96,14 @@ func NewTCP(app *App, options TCPOptions) (*TCP, error) {
 		}
 		return t, nil
 	}
+	connect, account, err := app.hold(op, addr, dialer(app.network, op, addr), cost{connection: costPlain})
+	if err != nil {
+		return nil, err
+	}
 	l := newLink(app, op)
 	t.own(l, &common)
-	l.start(dialer(app.network, op, addr))
+	l.join(account)
+	l.start(connect)
 	return t, nil
 }
 

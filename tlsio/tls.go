@@ -88,8 +88,9 @@ func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 		return t, nil
 	}
 
-	transport := dialer(app.network, op, addr)
+	var transport connector
 	var old *link
+	var account *Account
 	if plain != nil {
 		var err error
 		if old, err = plain.enter(op); err != nil {
@@ -99,9 +100,21 @@ func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 			old.mu.Unlock()
 			return nil, &Error{Op: op, Stage: StageOptions, Err: &OptionError{"From", nil, "its sending side is closed; begin TLS before End"}}
 		}
+		account = old.account
+		if err := account.Reserve(BudgetConnections, costHandshake-costPlain); err != nil {
+			old.mu.Unlock()
+			return nil, &Error{Op: op, Stage: StageConnect, Err: err}
+		}
+	} else {
+		var err error
+		transport, account, err = app.hold(op, addr, dialer(app.network, op, addr), cost{handshake: costHandshake, connection: costConnection})
+		if err != nil {
+			return nil, err
+		}
 	}
 	l := newLink(app, op)
 	t.own(l, &common)
+	l.join(account)
 	if old != nil {
 		if !old.counted {
 			l.unref()
@@ -129,6 +142,7 @@ func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 		if err != nil {
 			return nil, err
 		}
+		established(raw)
 		return c, nil
 	})
 	return t, nil
@@ -144,8 +158,8 @@ func (o *TLSClientOptions) context(errs *optionErrors) (*SecureContext, *SecureO
 		}
 		return nil, nil
 	case *TCP:
-		if o.Server && (o.TLS.MaxHandshakes != 0 || o.TLS.MaxConnections != 0 || o.TLS.OnRefused != nil) {
-			errs.add("TLS.MaxHandshakes, MaxConnections, OnRefused", nil, "are for listeners; leave them out")
+		if o.Server && o.TLS.hasLimits() {
+			errs.add("TLS."+limitNames, nil, "are for listeners; leave them out")
 		}
 	default:
 		if o.Server {

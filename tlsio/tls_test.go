@@ -43,7 +43,7 @@ func TestTLSOptionsValidatedFirst(t *testing.T) {
 			CA: [][]byte{{1, 2}}, ClientKey: [][]byte{w.client.key}}},
 			[]string{"Format", "KeepAlive", "Address", "Port", "TLS.MaximumVersion", "TLS.MinimumVersion",
 				"TLS.ApplicationLayerProtocol[0]", "TLS.ApplicationLayerProtocol[1]", "TLS.MaximumFragmentLength", "TLS.HandshakeTimeout",
-				"TLS.ServerCertificate, ServerKey, GetCertificate", "TLS.ClientAuth, MaxHandshakes, MaxConnections, OnRefused",
+				"TLS.ServerCertificate, ServerKey, GetCertificate", "TLS.ClientAuth, " + limitNames,
 				"TLS.Host", "TLS.CA[0]", "TLS.ClientCertificate"}},
 		{"versions crossed", here(TLSOptions{Host: "h", MinimumVersion: TLSv13, MaximumVersion: TLSv12}), []string{"TLS.MinimumVersion"}},
 		{"port in host", here(TLSOptions{Host: "h:443"}), []string{"TLS.Host"}},
