@@ -1089,7 +1089,7 @@ func TestStartTLSOptions(t *testing.T) {
 	limited := so
 	limited.MaxHandshakes = 3
 	wantOption(t, second(NewTLS(r.app, TLSClientOptions{Address: "127.0.0.1", Port: 1, Server: true, TLS: so})), "Server")
-	wantOption(t, second(NewTLS(r.app, TLSClientOptions{From: plain, Server: true, TLS: limited})), "TLS." + limitNames)
+	wantOption(t, second(NewTLS(r.app, TLSClientOptions{From: plain, Server: true, TLS: limited})), "TLS."+limitNames)
 	wantOption(t, second(NewTLS(r.app, TLSClientOptions{From: plain, Server: true, TLS: clientOptions(t)})),
 		"TLS.Host", "TLS.ServerCertificate", "TLS.CA")
 	plain.CloseWrite()
