@@ -209,6 +209,28 @@ func (c *PacketConn) setDeadline(h *half, t time.Time) error {
 	return nil
 }
 
+// JoinGroup takes part in a multicast group on the Ethernet interface: what is sent
+// to it and our port can be read. Nobody but the stack is told: it speaks no
+// IGMP, so a switch that waits for reports doesn't forward IPv4 groups.
+func (c *PacketConn) JoinGroup(group netip.Addr) error {
+	return c.setGroup(&tcpip.AddMembershipOption{NIC: ethernetID, MulticastAddr: toAddr(group)})
+}
+
+// LeaveGroup undoes JoinGroup.
+func (c *PacketConn) LeaveGroup(group netip.Addr) error {
+	return c.setGroup(&tcpip.RemoveMembershipOption{NIC: ethernetID, MulticastAddr: toAddr(group)})
+}
+
+func (c *PacketConn) setGroup(o tcpip.SettableSocketOption) error {
+	if c.closed.Load() {
+		return c.opError("set", c.peer(), net.ErrClosed)
+	}
+	if err := c.ep.SetSockOpt(o); err != nil {
+		return c.opError("set", c.peer(), sysError("setsockopt", err))
+	}
+	return nil
+}
+
 // SetReadBuffer sets how many bytes may wait to be read.
 func (c *PacketConn) SetReadBuffer(n int) error {
 	return c.setBuffer(n, func() { c.ep.SocketOptions().SetReceiveBufferSize(int64(n), true) })
