@@ -11,4 +11,8 @@
 // package can be built unchanged, and the tests of any package (Options.Test). It tells package firmware the time of the build,
 // by -X, below which a board's clock never goes. And it checks the result against
 // the board's budget.
+//
+// With SOURCE_DATE_EPOCH set, the same sources give the same bytes in any folder:
+// the time of the build is the only other thing that gets in. A go.mod that
+// replaces a module by a folder gets in as it is written, so write a relative one.
 package image

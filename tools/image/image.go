@@ -167,7 +167,9 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	if opt.Test {
 		args = []string{"test", "-c", "-vet=off"}
 	}
-	args = append(args, "-trimpath", "-tags", b.tags(), "-ldflags", b.ldflags(), "-overlay", overlay, "-o", linked)
+	// -buildvcs=false: whether a checkout has untracked files, such as an image
+	// built before, is no part of a program.
+	args = append(args, "-trimpath", "-buildvcs=false", "-tags", b.tags(), "-ldflags", b.ldflags(), "-overlay", overlay, "-o", linked)
 	args = append(args, gcflags()...)
 	args = append(args, opt.Flags...)
 	args = append(args, opt.Package...)

@@ -1,12 +1,14 @@
 package image
 
 import (
+	"bytes"
 	"context"
 	"debug/elf"
 	"errors"
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -324,6 +326,43 @@ func TestBuildStamp(t *testing.T) {
 	for _, bad := range []string{"yesterday", "0", "-5", "1e9"} {
 		if _, err := buildStamp(bad); err == nil || !strings.Contains(err.Error(), "SOURCE_DATE_EPOCH") {
 			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// The same sources, in other folders at another time, give the same bytes.
+func TestReproducible(t *testing.T) {
+	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
+	t.Setenv("GOFLAGS", "-buildvcs=true") // Build knows better
+	files := map[string]string{"app/main.go": plain}
+	var first []byte
+	for i, extra := range []map[string]string{nil, {"build/app.elf": "made before", "notes.txt": "not of the program"}} {
+		dir := module(t, files)
+		for name, text := range extra {
+			path := filepath.Join(dir, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, []byte(text), 0o666)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if git, err := exec.LookPath("git"); err == nil && i == 1 {
+			for _, args := range [][]string{{"init", "-q"}, {"add", "app"}, {"-c", "user.name=x", "-c", "user.email=x@example.test", "commit", "-q", "-m", "x"}} {
+				if out, err := exec.Command(git, append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
+					t.Fatalf("git %v: %v\n%s", args, err, out)
+				}
+			}
+		}
+		out := filepath.Join(dir, "build", "app.elf")
+		if _, err := Build(testContext(t), Options{Package: []string{"./app"}, Dir: dir, Output: out}); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = b
+		} else if !bytes.Equal(b, first) {
+			t.Error("the bytes differ")
 		}
 	}
 }
