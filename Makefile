@@ -57,7 +57,8 @@ fuzz-short:
 	tools/fuzz.sh 3000x
 
 .PHONY: bench
-bench: certs qemu $(INGOT) ## measure the firmware in QEMU: one table, and build/bench.json
+bench: certs qemu $(INGOT) ## measure tlsio beside crypto/tls, and the firmware in QEMU: build/bench.json
+	$(GO) test -count=1 -v -run Figure ./tlsio/bench -strict
 	$(INGOT) bench --board $(BOARD) --json build/bench.json
 
 .PHONY: qemu

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -353,7 +354,10 @@ func (l *link) readError(err error) error {
 func (l *link) drain() {
 	l.mu.Lock()
 	for l.out.n > 0 && l.writeErr == nil {
+		// A record at a time, so that the owner can fill the space of one while
+		// the next is encrypted.
 		p := l.out.peek()
+		p = p[:min(len(p), fullRecord)]
 		l.mu.Unlock()
 		n, err := l.conn.Write(p)
 		l.mu.Lock()
@@ -364,6 +368,13 @@ func (l *link) drain() {
 		}
 		l.touch()
 		l.post(evWritable)
+		if l.out.n == 0 && !l.closed && !l.ending {
+			// Who was just told that there is room may fill it at once. A new
+			// goroutine for that would cost more: its stack has to grow first.
+			l.mu.Unlock()
+			runtime.Gosched()
+			l.mu.Lock()
+		}
 	}
 	l.out.release()
 	if l.ending && !l.ended && l.writeErr == nil && !l.closed {
