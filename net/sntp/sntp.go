@@ -116,6 +116,21 @@ func Sync(ctx context.Context, c Config) (Status, error) {
 
 // ask asks one server and sets the clock if the answer is believed.
 func (c *Config) ask(ctx context.Context, name string) (Status, error) {
+	s, err := Ask(ctx, *c, name)
+	if err != nil || s.Offset.Abs() <= tolerance {
+		return s, err
+	}
+	if err := c.Set(s.At); err != nil {
+		return Status{}, fmt.Errorf("setting the clock: %w", err)
+	}
+	s.Stepped = true
+	return s, nil
+}
+
+// Ask asks one server, "host" or "host:port", for the time, and sets nothing: of c
+// it needs Dial only. An answer before c.Floor is refused.
+func Ask(ctx context.Context, c Config, name string) (Status, error) {
+	c.setDefaults()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	server := name
@@ -132,17 +147,9 @@ func (c *Config) ask(ctx context.Context, name string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	s := Status{Server: name, Stratum: stratum, Offset: offset}
 	now := c.Now().Add(offset)
 	if now.Before(c.Floor) {
 		return Status{}, fmt.Errorf("%w: %s, built %s", ErrBelowFloor, now.UTC().Format(time.RFC3339), c.Floor.UTC().Format(time.RFC3339))
 	}
-	if offset.Abs() > tolerance {
-		if err := c.Set(now); err != nil {
-			return Status{}, fmt.Errorf("setting the clock: %w", err)
-		}
-		s.Stepped = true
-	}
-	s.At = now
-	return s, nil
+	return Status{Server: name, Stratum: stratum, Offset: offset, At: now}, nil
 }
