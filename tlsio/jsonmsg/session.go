@@ -253,7 +253,11 @@ func (s *session) end(cause error) {
 	}
 	if cause == nil || cause == ErrDisconnected || cause == ErrIncorrectPassword {
 		// A goodbye. It waits for a peer that doesn't read, but not for long.
+		// crypto/tls leaves it out while a write is under way.
 		t := time.AfterFunc(time.Second, func() { s.conn.NetConn().Close() })
+		if idle := s.writerIdle(); idle != nil {
+			<-idle
+		}
 		s.conn.Close()
 		t.Stop()
 		return
