@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ingot.dev/internal/simnet"
 )
 
 // The tests of this file prove members of ECMA-419 that the tests of the classes
@@ -147,5 +149,70 @@ func TestTLSNoDelayAndKeepAlive(t *testing.T) {
 				t.Errorf("KeepAlive %v gave %+v", tt.o.KeepAlive, k)
 			}
 		})
+	}
+}
+
+// TestDNSSD finds a service as DNS-SD over multicast DNS does (RFC 6762, 6763), on
+// two stacks and a wire: a question to the group, an answer to who asked.
+//
+//conform:ecma-419 DNSSD differs tlsio.UDP.Add, tlsio.UDP.Write -- no class: UDP joins the group, and the messages are the program's
+func TestDNSSD(t *testing.T) {
+	wire, err := simnet.Open(timeout(t), simnet.Perfect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { wire.Close() })
+	const (
+		group    = "224.0.0.251"
+		port     = 5353
+		service  = "\x06_ingot\x04_tcp\x05local\x00"
+		instance = "\x06sensor\xc0\x0c"
+	)
+	question := "\x00\x07\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00" + service + "\x00\x0c\x80\x01" // PTR, unicast answer wanted
+	answer := "\x00\x07\x84\x00\x00\x00\x00\x01\x00\x00\x00\x00" + service + "\x00\x0c\x00\x01\x00\x00\x00\x78\x00\x09" + instance
+
+	r := newRigOn(t, wire.Server)
+	responder, err := NewUDP(r.app, UDPOptions{Port: port, OnReadable: func(u *UDP, n int) {
+		for range n {
+			if p, err := u.Read(); err == nil && p != nil && string(p.Data) == question {
+				if err := u.Write([]byte(answer), p.Address, p.Port); err != nil {
+					t.Errorf("answering: %v", err)
+				}
+			}
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { responder.Close() })
+	if err := responder.Add(group); err != nil {
+		t.Fatal(err)
+	}
+
+	found := make(chan Packet, 1)
+	app := NewApp(wire.Client)
+	seeker, err := NewUDP(app, UDPOptions{OnReadable: func(u *UDP, _ int) {
+		if p, err := u.Read(); err == nil && p != nil {
+			found <- *p
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { seeker.Close() })
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- app.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-ended })
+	if err := seeker.Write([]byte(question), group, port); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case p := <-found:
+		if string(p.Data) != answer || p.Address != simnet.ServerAddress || p.Port != port {
+			t.Errorf("found %q at %s:%d", p.Data, p.Address, p.Port)
+		}
+	case <-time.After(limit):
+		t.Fatal("no answer")
 	}
 }
