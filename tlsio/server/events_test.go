@@ -331,11 +331,12 @@ func TestBroadcast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wait(t, "sent", func() bool {
+	sent := func() bool {
 		slow.mu.Lock()
 		defer slow.mu.Unlock()
 		return slow.queue.n == 0
-	})
+	}
+	wait(t, "sent", sent)
 	v.set(false)
 	if n, err := slow.SendText(strings.Repeat("x", 998)); n != 998 || err != nil {
 		t.Fatal(n, err)
@@ -351,6 +352,7 @@ func TestBroadcast(t *testing.T) {
 	if got := clients[1].read(998); strings.Trim(got, "x") != "" {
 		t.Error("the slow one got a part")
 	}
+	wait(t, "sent", sent)
 	n, err = b.Broadcast(make([]byte, 1001))
 	if wantCode(t, err, 10040); n != 0 {
 		t.Error(n, err)
