@@ -423,3 +423,42 @@ func TestPacketConn(t *testing.T) {
 		}
 	}
 }
+
+// TestSetBacklog: a listener's backlog can be changed while it listens, but not below
+// what waits already.
+func TestSetBacklog(t *testing.T) {
+	a, b := pair(t, nictest.WireOptions{})
+	ctx := testContext(t)
+	l, err := b.With(inet.Options{Backlog: 1}).Listen(ctx, "tcp4", ":8444")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := l.(*netstack.Listener)
+	if err := s.SetBacklog(8); err != nil {
+		t.Fatal(err)
+	}
+	// None of these is accepted: they fit into the backlog.
+	for range 6 {
+		c, err := a.DialContext(ctx, "tcp", addrB+":8444")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	for deadline := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		// The last ACKs may still be on their way.
+		if err := s.SetBacklog(2); err != nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a backlog below what waits was taken")
+		}
+	}
+	if err := s.SetBacklog(0); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("no backlog: %v", err)
+	}
+	l.Close()
+	if err := s.SetBacklog(3); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -80,6 +81,21 @@ func (l *Listener) SetDeadline(t time.Time) error {
 		return l.opError("set", net.ErrClosed)
 	}
 	l.in.setDeadline(t)
+	return nil
+}
+
+// SetBacklog changes how many connections may wait for Accept, and how many
+// handshakes may go on at once. It fails if more wait already.
+func (l *Listener) SetBacklog(n int) error {
+	if l.closed.Load() {
+		return l.opError("set", net.ErrClosed)
+	}
+	if n < 1 {
+		return l.opError("set", os.NewSyscallError("listen", syscall.EINVAL))
+	}
+	if err := l.ep.Listen(n); err != nil {
+		return l.opError("set", sysError("listen", err))
+	}
 	return nil
 }
 

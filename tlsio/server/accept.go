@@ -46,8 +46,14 @@ func (s *Server) StartListening(ctx context.Context) error {
 var listenNetworks = map[IPVersion]string{IPv4Only: "tcp4", IPv6Only: "tcp6", IPv4AndIPv6: "tcp"}
 
 func (s *Server) listen(ctx context.Context, config *Config) (net.Listener, error) {
-	address := net.JoinHostPort(config.LocalHost, strconv.Itoa(config.LocalPort))
-	ln, err := s.network.Listen(ctx, listenNetworks[config.UseIPv6], address)
+	network, address := listenNetworks[config.UseIPv6], net.JoinHostPort(config.LocalHost, strconv.Itoa(config.LocalPort))
+	var ln net.Listener
+	var err error
+	if n, ok := s.network.(tlsio.AdmittingNetwork); ok {
+		ln, err = n.ListenAdmit(ctx, network, address, s.admits)
+	} else {
+		ln, err = s.network.Listen(ctx, network, address)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -55,67 +61,87 @@ func (s *Server) listen(ctx context.Context, config *Config) (net.Listener, erro
 		ln.Close()
 		return nil, err
 	}
-	return &admitting{ln, s.admit}, nil
+	return ln, nil
 }
 
-// admitting is a listener that asks about each peer.
-type admitting struct {
-	net.Listener
-	admit func(netip.AddrPort) bool
-}
-
-func (l *admitting) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil || l.admit(addrPort(conn.RemoteAddr())) {
-			return conn, err
-		}
-		reset(conn)
-	}
-}
-
-// admit decides on a peer before anything is kept for it.
-func (s *Server) admit(remote netip.AddrPort) bool {
+// admits decides on a peer that asks for a connection, as far as that can be done
+// at once: it is called where packets are received. Nothing is counted for peers let in
+// here, since they need not become connections.
+func (s *Server) admits(remote netip.AddrPort) bool {
 	s.mu.Lock()
-	if !s.room() {
-		s.mu.Unlock()
+	config, room := s.config, s.room()
+	listed := s.recommend(remote)
+	s.mu.Unlock()
+	switch {
+	case !room:
 		return false
+	case !listed && s.handler.ConnectionRequest == nil, config.Admit != nil && config.Admit(remote) != nil:
+		s.countBlocked()
+		return false
+	case config.Budget != nil:
+		r := config.Budget.Report()
+		return config.memory(s.network) <= r.Limit-r.Used
 	}
-	post := s.config.Post
-	r := &ConnectionRequest{Address: remote.Addr(), Port: int(remote.Port())}
-	r.Accept = (len(s.allowed) == 0 || s.allowed.matches(r.Address)) && !s.blocked.matches(r.Address)
+	return true
+}
+
+// recommend says what the lists do. s.mu is held.
+func (s *Server) recommend(remote netip.AddrPort) bool {
+	return (len(s.allowed) == 0 || s.allowed.matches(remote.Addr())) && !s.blocked.matches(remote.Addr())
+}
+
+func (s *Server) countBlocked() {
+	s.mu.Lock()
+	s.stats.Blocked++
+	s.mu.Unlock()
+}
+
+// request decides on a connection that is there, before it gets an id: with Admit
+// and the lists again, since not all networks ask before, and with ConnectionRequest.
+func (s *Server) request(config *Config, remote netip.AddrPort) bool {
+	s.mu.Lock()
+	r := &ConnectionRequest{Address: remote.Addr(), Port: int(remote.Port()), Accept: s.recommend(remote)}
 	s.mu.Unlock()
 	accept := r.Accept
-	if h := s.handler.ConnectionRequest; h != nil {
-		if post == nil {
+	if config.Admit != nil && config.Admit(remote) != nil {
+		accept = false
+	} else if h := s.handler.ConnectionRequest; h != nil {
+		if config.Post == nil {
 			accept = s.ask(h, r)
 		} else {
-			accept = s.askPosted(post, h, r)
+			accept = s.askPosted(config.Post, h, r)
 		}
 	}
 	if !accept {
-		s.mu.Lock()
-		s.stats.Blocked++
-		s.mu.Unlock()
+		s.countBlocked()
 	}
 	return accept
 }
 
-// room reports whether MaxConnections allows one more. The first refusal is
-// reported, further ones only counted until there was room again. s.mu is held.
+// room reports whether MaxConnections allows one more. s.mu is held.
 func (s *Server) room() bool {
 	if s.open < s.config.MaxConnections {
 		s.full = false
 		return true
 	}
+	s.refuse(ErrTooManyConnections)
+	return false
+}
+
+// refuse counts a connection for which there was no room. The first one is reported,
+// the others only counted until there was room again. s.mu is held.
+func (s *Server) refuse(err error) {
 	s.stats.Full++
 	if !s.full {
 		s.full = true
+		code := CodeTooManyFiles
+		if errors.Is(err, tlsio.ErrBudget) {
+			code = CodeNoBufferSpace
+		}
 		s.spawnLocked(func() {
-			s.reportLater(nil, &Error{Op: "StartListening", Code: CodeTooManyFiles, Err: ErrTooManyConnections})
+			s.reportLater(nil, &Error{Op: "StartListening", Code: code, Err: err})
 		})
 	}
-	return false
 }
 
 // ask calls ConnectionRequest. A panic there refuses the peer.
@@ -192,7 +218,7 @@ func isTemporary(err error) bool {
 	return ok && t.Temporary() && !errors.Is(err, net.ErrClosed)
 }
 
-// accepted registers a connection and starts its goroutine.
+// accepted counts a connection and starts its goroutine.
 func (s *Server) accepted(ln net.Listener, raw net.Conn, implicit bool) {
 	s.mu.Lock()
 	if s.listener != ln || !s.room() {
@@ -201,9 +227,46 @@ func (s *Server) accepted(ln net.Listener, raw net.Conn, implicit bool) {
 		return
 	}
 	config := s.config
-	s.last++
+	var account *tlsio.Account
+	if config.Budget != nil {
+		var err error
+		if account, err = config.Budget.Account(config.memory(s.network)); err != nil {
+			s.refuse(err)
+			s.mu.Unlock()
+			reset(raw)
+			return
+		}
+	}
+	s.open++
+	s.spawnLocked(func() {
+		defer func() {
+			account.Close()
+			s.mu.Lock()
+			s.open--
+			s.mu.Unlock()
+		}()
+		if !s.request(config, addrPort(raw.RemoteAddr())) {
+			reset(raw)
+			return
+		}
+		c := s.register(ln, raw, config, account)
+		if c == nil {
+			reset(raw)
+			return
+		}
+		for _, err := range c.tune() {
+			s.reportLater(c, err)
+		}
+		c.serve(implicit)
+	})
+	s.mu.Unlock()
+}
+
+// register gives a connection its id; nil if the server has stopped listening since
+// it came.
+func (s *Server) register(ln net.Listener, raw net.Conn, config *Config, account *tlsio.Account) *Connection {
 	c := &Connection{
-		id: idOf(s.last), number: s.last, server: s, config: config, post: config.Post,
+		server: s, config: config, post: config.Post, account: account,
 		transport: &transport{Conn: raw},
 		local:     addrPort(raw.LocalAddr()), remote: addrPort(raw.RemoteAddr()),
 		framer:  Framer{EOL: config.EOL, SingleLine: config.SingleLineMode, MaxLine: config.MaxLineLength},
@@ -213,22 +276,17 @@ func (s *Server) accepted(ln net.Listener, raw net.Conn, implicit bool) {
 	}
 	c.conn = c.transport
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener != ln {
+		c.cancel()
+		return nil
+	}
+	s.last++
+	c.number, c.id = s.last, idOf(s.last)
 	s.connections[c.id] = c
-	s.open++
 	s.stats.Accepted++
-	s.mu.Unlock()
-	errs := c.tune()
-	s.spawn(func() {
-		defer func() {
-			s.mu.Lock()
-			s.open--
-			s.mu.Unlock()
-		}()
-		for _, err := range errs {
-			s.reportLater(c, err)
-		}
-		c.serve(implicit)
-	})
+	return c
 }
 
 func (s *Server) unregister(c *Connection) {

@@ -37,6 +37,7 @@ type Connection struct {
 	local, remote netip.AddrPort
 	ctx           context.Context // ends when the connection is broken off
 	cancel        context.CancelFunc
+	account       *tlsio.Account // of Config.Budget
 	turns         turns
 	active        atomic.Int64 // when bytes last moved, since the server's start
 	logged        atomic.Int32 // records whose TLSStatus waits
@@ -52,6 +53,7 @@ type Connection struct {
 	evicted   bool
 
 	framer  Framer
+	extra   int // bytes of account for lines and records above Config.MaxLineLength
 	paused  bool
 	wantTLS bool // StartTLS was called; nothing is read or taken any more
 	idle    time.Duration
@@ -252,6 +254,9 @@ func (c *Connection) SetMaxLineLength(n int) error {
 	if n < c.framer.MaxLine && c.framer.Buffered() > n {
 		return &Error{Op: op, ID: c.id, Code: CodeMaxLineLength}
 	}
+	if err := c.resize(op, n, c.framer.RecordLength); err != nil {
+		return err
+	}
 	c.framer.MaxLine = n
 	return nil
 }
@@ -265,8 +270,8 @@ func (c *Connection) RecordLength() int {
 
 // ChangeRecordLength has DataIn called with exactly n bytes each time; 0 goes back to
 // lines. It holds for what DataIn hasn't got yet, so called within DataIn for the
-// very next byte. n is at most Config.MaxRecordLength: where it comes from
-// the client, this error is what bounds memory.
+// very next byte. n is at most Config.MaxRecordLength, and within Config.Budget: where
+// it comes from the client, these errors are what bounds memory.
 func (c *Connection) ChangeRecordLength(n int) error {
 	const op = "ChangeRecordLength"
 	if n < 0 || n > c.config.MaxRecordLength {
@@ -278,6 +283,9 @@ func (c *Connection) ChangeRecordLength(n int) error {
 		return err
 	}
 	defer c.mu.Unlock()
+	if err := c.resize(op, c.framer.MaxLine, n); err != nil {
+		return err
+	}
 	c.framer.RecordLength = n
 	c.wake()
 	return nil

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/netip"
 	"time"
 
 	"ingot.dev/tlsio"
@@ -64,8 +65,21 @@ type Config struct {
 	// ("10.0.0.0/8") and addresses with the wildcard * ("192.168.1.*"). Whoever
 	// is not allowed, or is blocked, is refused unless ConnectionRequest decides
 	// otherwise. No AllowedClients means all. Host names would need reverse
-	// DNS, whose answers the peer can choose: they are refused.
+	// DNS, whose answers the peer can choose: they are refused. Without a
+	// ConnectionRequest to decide otherwise, whoever is refused gets no answer but a
+	// reset where the network can (tlsio.AdmittingNetwork).
 	AllowedClients, BlockedClients []string
+
+	// Admit, if set, decides on peers before anything else does, where the network
+	// can (tlsio.AdmittingNetwork) before they get an answer; its error is for the
+	// program's own use. It must be quick, must not block, and may be called
+	// several times for a peer. ConnectionRequest is the event for decisions that
+	// take longer.
+	Admit func(remote netip.AddrPort) error
+	// Budget bounds the memory of connections, with that of others that have the
+	// same Budget. A connection that doesn't fit at its largest (line buffer, send
+	// queue, TLS, the network's buffers) is refused. nil means no bound.
+	Budget *tlsio.Budget
 
 	// EOL ends a line; empty means that data is handed on as it arrives. It may
 	// be several bytes of any value.
@@ -108,8 +122,8 @@ type Config struct {
 	// the port that StartAutomatic compares LocalPort with.
 	StartMode     StartMode
 	PlaintextPort int
-	// TLS is the server's side of TLS. MaxConnections and OnRefused in it are
-	// refused: Config has the one, events tell the other.
+	// TLS is the server's side of TLS. MaxConnections, Admit, Budget and OnRefused in
+	// it are refused: Config has the first three, events tell the other.
 	TLS tlsio.TLSOptions
 	// AuthenticateClients asks clients for a certificate. One that doesn't
 	// verify against TLS.CA or TLS.Roots, or none, is refused unless the event

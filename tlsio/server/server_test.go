@@ -354,7 +354,7 @@ func TestOptionsRefused(t *testing.T) {
 		EOL: make([]byte, 257), MaxLineLength: 255, MaxRecordLength: -1, IdleTimeout: -1, Timeout: -1, KeepAliveTime: -1,
 		KeepAliveInterval: -1, LingerTimeout: -1, InBufferSize: -1, OutBufferSize: 1 << 30, SendQueue: 511, StartMode: 4,
 		PlaintextPort: 70000, HandshakeInactivity: -1,
-		TLS: tlsio.TLSOptions{MaxConnections: 1, MaxHandshakes: -1, OnRefused: func(net.Addr, error) {}},
+		TLS: tlsio.TLSOptions{MaxConnections: 1, MaxHandshakes: -1, Budget: tlsio.NewBudget(1), OnRefused: func(net.Addr, error) {}},
 	}, Handler{})
 	wantCode(t, err, CodeInvalidArgument)
 	var got []string
@@ -376,10 +376,11 @@ func TestOptionsRefused(t *testing.T) {
 		}
 	}
 	walk(err)
+	got = strings.Fields(strings.Join(got, " "))
 	slices.Sort(got)
 	want := strings.Fields(`AllowedClients BlockedClients BlockedClients ConnectionBacklog EOL HandshakeInactivity IdleTimeout InBufferSize
 		KeepAliveInterval KeepAliveTime LingerTimeout LocalHost LocalPort MaxConnections MaxLineLength MaxRecordLength OutBufferSize
-		PlaintextPort PlaintextPort SendQueue StartMode TLS.MaxConnections TLS.MaxHandshakes TLS.OnRefused Timeout UseIPv6`)
+		PlaintextPort PlaintextPort SendQueue StartMode TLS.Admit, TLS.Budget TLS.MaxConnections TLS.MaxHandshakes TLS.OnRefused Timeout UseIPv6`)
 	if !slices.Equal(got, want) {
 		t.Errorf("refused %q\nwant    %q", got, want)
 	}

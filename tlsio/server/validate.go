@@ -103,6 +103,9 @@ func (c Config) checked(op string) (Config, error) {
 	if c.TLS.MaxConnections != 0 {
 		errs.add("TLS.MaxConnections", c.TLS.MaxConnections, "leave it out; MaxConnections counts all connections")
 	}
+	if c.TLS.Admit != nil || c.TLS.Budget != nil {
+		errs.add("TLS.Admit, TLS.Budget", nil, "leave them out; Admit and Budget hold for all connections")
+	}
 	if c.TLS.OnRefused != nil {
 		errs.add("TLS.OnRefused", nil, "leave it out; Connected tells of handshakes that failed")
 	}
