@@ -72,6 +72,7 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		newExecCommand(),
 		newNewCommand(),
 		newRunCommand(),
+		newSizeCommand(),
 		newTestCommand(),
 		newVersionCommand(),
 	)

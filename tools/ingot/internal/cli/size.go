@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"ingot.dev/tools/image"
+	"ingot.dev/tools/ingot/internal/sizes"
+)
+
+func newSizeCommand() *cobra.Command {
+	var flags buildFlags
+	var asJSON bool
+	var svg string
+	var rows int
+	cmd := &cobra.Command{
+		Use:   "size [PACKAGE|IMAGE.elf]",
+		Short: "Say what an image's bytes are made of",
+		Long: `size builds a program with its symbols, or takes an image that was built with
+--symbols, and divides its bytes among the kernel, Go's runtime, the network, TLS,
+the program and so on, and among packages. The symbols themselves are not counted,
+since an image that is flashed has none. Without an argument it takes the program
+in the current folder, or else Ingot's default firmware.`,
+		Example: `  ingot size
+  ingot size --svg size.svg ./firmware/cmd/ingot-firmware
+  ingot size --json sensor.elf`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			what := ownProgram()
+			if len(args) == 1 {
+				what = args[0]
+			}
+			r, err := measure(cmd.Context(), &flags, what)
+			if err != nil {
+				return err
+			}
+			if svg != "" {
+				if err := writeFile(svg, func(w io.Writer) error { return r.WriteSVG(w, what) }); err != nil {
+					return err
+				}
+			}
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), r)
+			}
+			return printSizes(cmd.OutOrStdout(), r, rows)
+		},
+	}
+	flags.register(cmd.Flags())
+	f := cmd.Flags()
+	f.BoolVar(&asJSON, "json", false, "print JSON")
+	f.StringVar(&svg, "svg", "", "also draw a treemap into a `file`")
+	f.IntVar(&rows, "packages", 20, "list this many packages; 0 for none")
+	return cmd
+}
+
+// measure builds what it is told to and takes it apart.
+func measure(ctx context.Context, flags *buildFlags, what string) (*sizes.Report, error) {
+	if filepath.Ext(what) == ".elf" {
+		return sizes.Read(what, 0)
+	}
+	temp, err := os.MkdirTemp("", "ingot-size-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(temp)
+	opt := flags.options([]string{what}, filepath.Join(temp, "image.elf"))
+	opt.Symbols = true
+	dir, err := image.MainDir(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := image.Build(ctx, opt); err != nil {
+		return nil, err
+	}
+	embedded, err := folderSize(filepath.Join(dir, "certs", "image"))
+	if err != nil {
+		return nil, err
+	}
+	return sizes.Read(opt.Output, embedded)
+}
+
+// folderSize adds up the files below dir, which need not be there.
+func folderSize(dir string) (total int64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			total += info.Size()
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return total, err
+}
+
+// writeFile writes a file whole, or not at all.
+func writeFile(name string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	err = errors.Join(write(f), f.Chmod(0o644), f.Close())
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return os.Rename(f.Name(), name)
+}
+
+func printSizes(out io.Writer, r *sizes.Report, rows int) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	row := func(name string, s sizes.Size) {
+		fmt.Fprintf(w, "%d\t%.1f %%\t%d\t%d\t%d\t  %s\n", s.Total(), 100*float64(s.Total())/float64(r.Total.Total()), s.Code, s.Data, s.Tables, name)
+	}
+	fmt.Fprintf(w, "BYTES\tSHARE\tCODE\tDATA\tTABLES\t  PART\n")
+	for _, p := range r.Parts {
+		row(p.Name, p.Size)
+	}
+	row("all", r.Total)
+	if rows > 0 {
+		fmt.Fprintf(w, "\t\t\t\t\t\nBYTES\tSHARE\tCODE\tDATA\tTABLES\t  PACKAGE\n")
+		for _, p := range r.Packages[:min(rows, len(r.Packages))] {
+			row(p.Path, p.Size)
+		}
+	}
+	return w.Flush()
+}
