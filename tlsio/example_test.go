@@ -1,6 +1,7 @@
 package tlsio_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -173,4 +174,123 @@ func ExampleListen() {
 	// Output:
 	// echo
 	// certificate is for [sensor.test] []; set Host to one of them or reissue it
+}
+
+// Packets to and from anybody.
+func ExampleUDP() {
+	ctx, stop := context.WithCancel(context.Background())
+	app := tlsio.NewApp(tlsio.HostNetwork{})
+	app.Post(func() {
+		clock, err := tlsio.NewUDP(app, tlsio.UDPOptions{
+			Address: "127.0.0.1",
+			OnReadable: func(u *tlsio.UDP, packets int) {
+				p, _ := u.Read() // a whole packet, with its sender
+				u.Write([]byte("12:00, "+string(p.Data)), p.Address, p.Port)
+			},
+		})
+		if err != nil {
+			panic(err)
+		}
+		port, _ := clock.Port()
+		asker, err := tlsio.NewUDP(app, tlsio.UDPOptions{
+			Address: "127.0.0.1",
+			OnReadable: func(u *tlsio.UDP, packets int) {
+				p, _ := u.Read()
+				fmt.Printf("%s\n", p.Data)
+				u.Close()
+				clock.Close()
+				stop()
+			},
+		})
+		if err != nil {
+			panic(err)
+		}
+		asker.Write([]byte("sailor"), "127.0.0.1", port)
+	})
+	app.Run(ctx)
+	// Output: 12:00, sailor
+}
+
+// A line in plain text, then TLS on the same connection, in both roles.
+func ExampleSecureContext_Secure() {
+	ctx := context.Background()
+	cert, key := tlsio.SelfSigned("mail.test", time.Now().Add(-time.Hour))
+	server, err := tlsio.NewServerContext(tlsio.TLSOptions{ServerCertificate: [][]byte{cert}, ServerKey: [][]byte{key}})
+	if err != nil {
+		panic(err)
+	}
+	client, err := tlsio.NewClientContext(tlsio.TLSOptions{CA: [][]byte{cert}})
+	if err != nil {
+		panic(err)
+	}
+	a, b := net.Pipe()
+	go func() {
+		in := bufio.NewReader(a)
+		in.ReadString('\n')
+		io.WriteString(a, "220 go ahead\n")
+		ahead, _ := in.Peek(in.Buffered()) // what the client has sent already
+		conn, err := server.Secure(ctx, a, tlsio.SecureOptions{Unread: ahead})
+		if err != nil {
+			panic(err)
+		}
+		io.WriteString(conn, "250 now in private\n")
+		conn.Close()
+	}()
+	io.WriteString(b, "STARTTLS\n")
+	bufio.NewReaderSize(b, 16).ReadString('\n')
+	conn, err := client.Secure(ctx, b, tlsio.SecureOptions{Host: "mail.test"})
+	if err != nil {
+		panic(err)
+	}
+	defer conn.Close()
+	text, _ := io.ReadAll(conn)
+	state := conn.State()
+	fmt.Printf("%sauthorized: %v\n", text, state.Authorized())
+	// Output:
+	// 250 now in private
+	// authorized: true
+}
+
+// Certificates are exchanged while the server runs.
+func ExampleSecureContext_Reload() {
+	ctx := context.Background()
+	old, oldKey := tlsio.SelfSigned("old.test", time.Now().Add(-time.Hour))
+	secure, err := tlsio.NewServerContext(tlsio.TLSOptions{ServerCertificate: [][]byte{old}, ServerKey: [][]byte{oldKey}})
+	if err != nil {
+		panic(err)
+	}
+	ln, err := tlsio.Listen(ctx, tlsio.HostNetwork{}, "127.0.0.1:0", tlsio.TLSOptions{Context: secure})
+	if err != nil {
+		panic(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() { defer c.Close(); io.Copy(io.Discard, c) }()
+		}
+	}()
+	dial := func(name string, ca []byte) {
+		c, err := tlsio.Dial(ctx, tlsio.HostNetwork{}, ln.Addr().String(), tlsio.TLSOptions{Host: name, CA: [][]byte{ca}})
+		if err != nil {
+			fmt.Println(name, err.(*tlsio.Error).Stage)
+			return
+		}
+		fmt.Println(name, "is there")
+		c.Close()
+	}
+	dial("old.test", old)
+	renewed, renewedKey := tlsio.SelfSigned("new.test", time.Now().Add(-time.Hour))
+	if err := secure.Reload(tlsio.TLSOptions{ServerCertificate: [][]byte{renewed}, ServerKey: [][]byte{renewedKey}}); err != nil {
+		panic(err)
+	}
+	dial("old.test", old)
+	dial("new.test", renewed)
+	// Output:
+	// old.test is there
+	// old.test verify
+	// new.test is there
 }
