@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 )
 
@@ -18,7 +19,7 @@ const (
 	// costHandshake is a server's handshake under way: crypto/tls's state, the
 	// hello and what is kept of it, the goroutine that runs it. More than
 	// handshakeInput bytes from the peer cost inputFactor times their number besides.
-	costHandshake  = 56 << 10
+	costHandshake  = 48 << 10
 	handshakeInput = 8 << 10
 	inputFactor    = 3
 
@@ -53,9 +54,12 @@ const (
 //
 //   - An instance's buffers begin with 2 KB in each direction, which are its own. They
 //     grow to 32 KB when there is room. When there is none, input waits in the network,
-//     and Write returns ErrOverflow with the count that it would take now. Who was
-//     turned away comes first when memory is released, in turn; its OnWritable
-//     is called then.
+//     and Write returns ErrOverflow with the count that it would take now; the counts
+//     of OnWritable and Writable are forecasts then. Who was turned away comes first when
+//     memory is released, in turn, and OnWritable is called. Outputs come before
+//     inputs, which can't take the last of it: so writes of more than 2 KB go on too,
+//     one after another if need be, as long as peers read. Set idle timeouts for
+//     those that don't.
 //   - Programs account for what they queue with Reserve and Release of the connection's
 //     Account.
 //
@@ -81,7 +85,25 @@ type Budget struct {
 	largest  int64
 	refused  uint64
 	denied   uint64
-	waiters  []*Account // for a ring's memory, first come first
+	waiters  [2][]*Account // for a large input and a large output, first come first
+}
+
+// A large buffer is one for input or for output. Inputs leave the last one to outputs:
+// else all could be inputs whose programs wait to write an answer.
+type direction int
+
+const (
+	input direction = iota
+	output
+)
+
+// need is how much memory has to be there for a buffer to become a large one. It
+// takes bufferSize of it, beside the small one that is copied from.
+func (d direction) need() int64 {
+	if d == input {
+		return 2 * bufferSize
+	}
+	return bufferSize
 }
 
 // NewBudget makes a budget of so many bytes.
@@ -144,9 +166,9 @@ type Account struct {
 	total   int64
 	input   int64 // bytes of the handshake so far
 	closed  bool
-	waiting bool   // stands in b.waiters
-	credit  bool   // a ring's memory is set aside: its turn has come
-	notify  func() // called when it has; must not block nor take locks of callers of release
+	waiting [2]bool // stands in b.waiters
+	credit  [2]bool // a large buffer's memory is set aside: its turn has come
+	notify  func()  // called when it has; must not block nor take locks of callers of release
 }
 
 // Account opens an account for something that isn't a connection of a listener with
@@ -278,13 +300,10 @@ func (a *Account) Close() {
 		b.mu.Unlock()
 		return
 	}
-	a.closed, a.credit = true, false
-	if a.waiting {
-		for i, w := range b.waiters {
-			if w == a {
-				b.waiters = append(b.waiters[:i], b.waiters[i+1:]...)
-				break
-			}
+	a.closed, a.credit = true, [2]bool{}
+	for d, queue := range b.waiters {
+		if i := slices.Index(queue, a); i >= 0 {
+			b.waiters[d] = slices.Delete(queue, i, i+1)
 		}
 	}
 	for kind, n := range a.held {
@@ -315,59 +334,69 @@ func (a *Account) established() {
 	a.b.settle()
 }
 
-// grow takes the memory by which a small buffer becomes a large one. If there is
-// none, the account queues for it, and false is returned.
-func (a *Account) grow() bool {
-	const n = bufferSize // beside the small one, which is copied from
+// free reports whether a large buffer can be had now, by who is next. b.mu is held.
+func (b *Budget) free(d direction) bool {
+	return d.need() <= b.limit-b.used && len(b.waiters[output]) == 0 && len(b.waiters[d]) == 0
+}
+
+// grow takes the memory of a large buffer. If there is none, the account queues for
+// it, and false is returned.
+func (a *Account) grow(d direction) bool {
 	b := a.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if a.credit {
-		a.credit = false
+	switch {
+	case a.closed || b.perConnection > 0 && bufferSize > b.perConnection-a.total:
+		b.denied++
+		return false
+	case a.credit[d]:
+		a.credit[d] = false
 		return true
+	case b.free(d):
+		return a.take(BudgetBuffers, bufferSize)
 	}
-	if (len(b.waiters) == 0 || a.closed) && a.take(BudgetBuffers, n) {
-		return true
-	}
-	if !a.closed && !a.waiting && a.notify != nil && (b.perConnection == 0 || a.total+n <= b.perConnection) {
-		a.waiting = true
-		b.waiters = append(b.waiters, a)
+	b.denied++
+	if !a.waiting[d] && a.notify != nil {
+		a.waiting[d] = true
+		b.waiters[d] = append(b.waiters[d], a)
 	}
 	return false
 }
 
 // forecast reports whether grow would do now.
-func (a *Account) forecast() bool {
+func (a *Account) forecast(d direction) bool {
 	b := a.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return a.credit || len(b.waiters) == 0 && bufferSize <= b.limit-b.used &&
-		(b.perConnection == 0 || bufferSize <= b.perConnection-a.total)
+	return a.credit[d] || b.free(d) && (b.perConnection == 0 || bufferSize <= b.perConnection-a.total)
 }
 
-// pass gives back a turn that wasn't used.
+// pass gives back turns that were not used.
 func (a *Account) pass() {
 	a.b.mu.Lock()
-	if a.credit {
-		a.credit = false
-		a.add(BudgetBuffers, -bufferSize)
+	for d := range a.credit {
+		if a.credit[d] {
+			a.credit[d] = false
+			a.add(BudgetBuffers, -bufferSize)
+		}
 	}
 	a.b.settle()
 }
 
-// settle hands memory to those who wait for it, and unlocks b.mu.
+// settle hands memory to those who wait for it, outputs first, and unlocks b.mu.
 func (b *Budget) settle() {
 	var turn []func()
-	for len(b.waiters) > 0 && bufferSize <= b.limit-b.used {
-		a := b.waiters[0]
-		b.waiters[0] = nil
-		b.waiters = b.waiters[1:]
-		a.waiting, a.credit = false, true
-		a.add(BudgetBuffers, bufferSize)
-		turn = append(turn, a.notify)
-	}
-	if len(b.waiters) == 0 {
-		b.waiters = nil
+	for _, d := range []direction{output, input} {
+		for len(b.waiters[d]) > 0 && d.need() <= b.limit-b.used {
+			a := b.waiters[d][0]
+			b.waiters[d] = slices.Delete(b.waiters[d], 0, 1)
+			a.waiting[d], a.credit[d] = false, true
+			a.add(BudgetBuffers, bufferSize)
+			turn = append(turn, a.notify)
+		}
+		if len(b.waiters[d]) > 0 {
+			break
+		}
 	}
 	b.mu.Unlock()
 	for _, notify := range turn {

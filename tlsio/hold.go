@@ -94,7 +94,7 @@ func (a *App) hold(op, addr string, connect connector, c cost) (connector, *Acco
 // join makes the link's buffers count on an account. It must come before the link
 // has any.
 func (l *link) join(a *Account) {
-	l.out.output = true
+	l.out.dir = output
 	if a == nil {
 		return
 	}
@@ -109,14 +109,13 @@ func (l *link) join(a *Account) {
 func (l *link) turn() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case l.closed || l.detached:
-	case !l.lent && len(l.in.buf) == bufferSmall && l.in.n == bufferSmall:
-		l.in.enlarge()
-		l.changed.Broadcast()
-	case l.out.wants && len(l.out.buf) != bufferSize:
-		l.out.enlarge()
-		l.post(evWritable)
+	if !l.closed && !l.detached {
+		if !l.lent && len(l.in.buf) == bufferSmall && l.in.n == bufferSmall && l.in.enlarge() {
+			l.changed.Broadcast()
+		}
+		if l.out.wants && len(l.out.buf) != bufferSize && l.out.enlarge() {
+			l.post(evWritable)
+		}
 	}
 	l.account.pass()
 }

@@ -15,12 +15,12 @@ var ringArrays = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 // ring is a byte queue of bufferSize, or less while its account has no memory for
 // that. It holds memory only while it holds bytes (or a region lent out by space).
 type ring struct {
-	buf     []byte   // nil, bufferSmall or bufferSize bytes
-	head    int      // index of the oldest byte
-	n       int      // bytes held
-	account *Account // nil without a budget
-	output  bool     // free may promise what fits will try to get
-	wants   bool     // fits was turned away since the ring was last enlarged
+	buf     []byte    // nil, bufferSmall or bufferSize bytes
+	head    int       // index of the oldest byte
+	n       int       // bytes held
+	account *Account  // nil without a budget
+	dir     direction // of an output, free may promise what fits will try to get
+	wants   bool      // fits was turned away since the ring was last enlarged
 }
 
 // free returns how many bytes can be written. Input is certain of them; output is,
@@ -29,9 +29,9 @@ func (r *ring) free() int {
 	switch {
 	case r.account == nil || len(r.buf) == bufferSize:
 		return bufferSize - r.n
-	case r.output && r.account.forecast():
+	case r.dir == output && r.account.forecast(output):
 		return bufferSize - r.n
-	case !r.output && r.n == bufferSmall && r.enlarge():
+	case r.dir == input && r.n == bufferSmall && r.enlarge():
 		return bufferSize - r.n
 	}
 	return bufferSmall - r.n
@@ -51,7 +51,7 @@ func (r *ring) fits(n int) bool {
 
 // enlarge makes the ring a large one, if the account has the memory.
 func (r *ring) enlarge() bool {
-	if r.account != nil && !r.account.grow() {
+	if r.account != nil && !r.account.grow(r.dir) {
 		return false
 	}
 	buf := ringArrays.Get().(*[bufferSize]byte)[:]

@@ -325,17 +325,16 @@ func (n network) ListenAdmit(ctx context.Context, network, address string, admit
 		l.ep.Close()
 		return nil, fail(sysError("bind", terr))
 	}
-	backlog := n.options.Backlog
-	if backlog <= 0 {
-		backlog = inet.DefaultBacklog
-	}
 	l.in.init(&l.wq, waiter.ReadableEvents)
 	l.local = netip.AddrPortFrom(at.Addr(), at.Port())
 	if a, terr := l.ep.GetLocalAddress(); terr == nil {
 		l.local = netip.AddrPortFrom(at.Addr(), a.Port)
 	}
+	if n.options.ReadBuffer > 0 { // of the connections too that nobody has accepted yet
+		l.ep.SocketOptions().SetReceiveBufferSize(int64(n.options.ReadBuffer), true)
+	}
 	l.gate = n.s.openGate(l.local, number == header.IPv6ProtocolNumber, both, admit) // before the first request
-	if terr = l.ep.Listen(backlog); terr != nil {
+	if terr = l.ep.Listen(n.backlog()); terr != nil {
 		l.gate.close()
 		l.ep.Close()
 		return nil, fail(sysError("listen", terr))
