@@ -2,6 +2,7 @@ package tlsio
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"sync/atomic"
 	"time"
@@ -96,11 +97,18 @@ type SecureOptions struct {
 	HandshakeTimeout time.Duration
 	// VerifyPeer replaces TLSOptions.VerifyPeer; nil leaves it.
 	VerifyPeer func(*State) error
+	// GetCertificate is asked first of all which certificate to use; if it returns
+	// neither one nor an error, the context's options decide. It isn't asked for
+	// resumed sessions. Server only.
+	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 }
 
 func (o *SecureOptions) check(errs *optionErrors, prefix string, t *terms) {
 	if t.server && o.Host != "" {
 		errs.add(prefix+"Host", o.Host, "is for clients; leave it out")
+	}
+	if !t.server && o.GetCertificate != nil {
+		errs.add(prefix+"GetCertificate", nil, "is for servers; leave it out")
 	}
 	if !t.server {
 		o.Host = checkHost(errs, prefix+"Host", o.Host)

@@ -260,8 +260,16 @@ func (t *terms) greet(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 
 // certificate chooses the identity that suits the client and notes it.
 func (t *terms) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	cert, err := t.choose(hello)
-	if w, ok := hello.Conn.(*wire); ok && err == nil {
+	w, ok := hello.Conn.(*wire)
+	var cert *tls.Certificate
+	var err error
+	if ok && w.owner.rules.choose != nil {
+		cert, err = w.owner.rules.choose(hello)
+	}
+	if cert == nil && err == nil {
+		cert, err = t.choose(hello)
+	}
+	if ok && err == nil {
 		w.owner.local = cert
 	}
 	return cert, err
@@ -306,7 +314,7 @@ func (t *terms) conn(raw net.Conn, o *SecureOptions) *Conn {
 	c.wire.prefix = o.Unread
 	c.rules = &t.rules
 	config := t.config
-	own := t.own || o.Host != "" && o.Host != t.rules.host || o.VerifyPeer != nil
+	own := t.own || o.Host != "" && o.Host != t.rules.host || o.VerifyPeer != nil || o.GetCertificate != nil
 	if own {
 		c.own(o)
 		config = c.adapt(config)
@@ -328,6 +336,7 @@ func (c *Conn) own(o *SecureOptions) {
 	if o.VerifyPeer != nil {
 		r.decide = o.VerifyPeer
 	}
+	r.choose = o.GetCertificate
 	c.rules = &r
 	if c.terms.tap != nil {
 		c.wire.tap = c.terms.tap(c.wire.raw.LocalAddr(), c.wire.raw.RemoteAddr(), c.server)

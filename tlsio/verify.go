@@ -27,6 +27,8 @@ type rules struct {
 	checks []func(r *rules, s *State) error
 	// decide is VerifyPeer.
 	decide func(*State) error
+	// choose is SecureOptions.GetCertificate.
+	choose func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 }
 
 // standard reports whether crypto/tls's own verification says the same as these

@@ -31,7 +31,8 @@ type Handler struct {
 	// ClientAuthentication decides on a client's certificate. Without it the
 	// recommendation in Accept is followed.
 	ClientAuthentication func(c *Connection, a *ClientAuthentication)
-	// TLSConnectionRequest may choose the certificate for a client.
+	// TLSConnectionRequest may choose the certificate for a client. Clients that
+	// resume a session need none.
 	TLSConnectionRequest func(c *Connection, r *TLSConnectionRequest)
 	// TLSStatus tells of the handshake's progress, and of records with
 	// LogTLSPackets. It is for logs.

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"strings"
 
 	"ingot.dev/tlsio"
 )
@@ -99,6 +100,9 @@ func (c *Connection) handshake() error {
 	if c.config.AuthenticateClients {
 		o.VerifyPeer = c.authenticate
 	}
+	if c.server.handler.TLSConnectionRequest != nil {
+		o.GetCertificate = c.choose
+	}
 	c.status("handshake begins")
 	conn, err := secure.Secure(c.ctx, t, o)
 	t.handshaking = false
@@ -157,6 +161,37 @@ func (c *Connection) authenticate(s *tlsio.State) error {
 }
 
 var errNotAccepted = errors.New("server: ClientAuthentication refused the client")
+
+// choose has TLSConnectionRequest choose the certificate, within the handshake.
+func (c *Connection) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	r := &TLSConnectionRequest{Hello: hello}
+	asked := false
+	c.call("TLSConnectionRequest", func() { c.server.handler.TLSConnectionRequest(c, r); asked = true })
+	if !asked {
+		return nil, errors.New("server: TLSConnectionRequest did not return")
+	}
+	return r.Certificate, nil
+}
+
+// SupportedCipherSuites returns the names of the suites that the client offers,
+// separated by commas; numbers in hex for those without a name.
+func (r *TLSConnectionRequest) SupportedCipherSuites() string {
+	var names []string
+	for _, id := range r.Hello.CipherSuites {
+		names = append(names, tls.CipherSuiteName(id))
+	}
+	return strings.Join(names, ",")
+}
+
+// SupportedSignatureAlgs returns the names of the signature algorithms that the
+// client offers, separated by commas.
+func (r *TLSConnectionRequest) SupportedSignatureAlgs() string {
+	var names []string
+	for _, id := range r.Hello.SignatureSchemes {
+		names = append(names, id.String())
+	}
+	return strings.Join(names, ",")
+}
 
 // status has TLSStatus called.
 func (c *Connection) status(message string) {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"strings"
 	"testing"
@@ -462,6 +463,79 @@ func TestClientAuthenticationPolicy(t *testing.T) {
 		if e := b.next("Connected"); e.err == nil {
 			t.Error("served")
 		}
+	}
+}
+
+// TestChooseCertificate: the event sees what the client offers and chooses, RSA for
+// those that know nothing else; without a choice Config.TLS decides.
+//
+//conform:ipworks event.SSLConnectionRequest works tlsio/server.Handler.TLSConnectionRequest, tlsio/server.TLSConnectionRequest
+func TestChooseCertificate(t *testing.T) {
+	w := testPKI(t)
+	ecdsa, rsa, other := w.server.TLS(), w.rsa.TLS(), w.rogue.TLS()
+	mode := "offer"
+	requests := make(chan TLSConnectionRequest, 10)
+	b := newBench(t, Config{StartMode: StartImplicit, TLS: serverTLS(t)}, Handler{
+		TLSConnectionRequest: func(c *Connection, r *TLSConnectionRequest) {
+			if c.ID() == "" || c.Connected() {
+				t.Errorf("connection %q, connected %v", c.ID(), c.Connected())
+			}
+			requests <- *r
+			switch mode {
+			case "offer":
+				r.Certificate = &rsa
+				if r.Hello.SupportsCertificate(&ecdsa) == nil {
+					r.Certificate = &ecdsa
+				}
+			case "other":
+				r.Certificate = &other
+			case "panic":
+				panic(mode)
+			}
+		},
+	}, noStatus|noReady)
+	subject := func(config *tls.Config) *x509.Certificate {
+		t.Helper()
+		cl := b.dialTLS(config)
+		b.opened()
+		return cl.Conn.(*tls.Conn).ConnectionState().PeerCertificates[0]
+	}
+	onlyRSA := clientTLS(t)
+	onlyRSA.MaxVersion = tls.VersionTLS12
+	onlyRSA.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
+	if got := subject(onlyRSA); got.PublicKeyAlgorithm != x509.RSA {
+		t.Errorf("a client that knows RSA only got %v", got.PublicKeyAlgorithm)
+	}
+	r := <-requests
+	if got := r.SupportedCipherSuites(); got != "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" {
+		t.Errorf("suites %q", got)
+	}
+	if got := r.SupportedSignatureAlgs(); !strings.Contains(got, "PSSWithSHA256,") {
+		t.Errorf("signatures %q", got)
+	}
+	if got := subject(clientTLS(t)); got.PublicKeyAlgorithm != x509.ECDSA {
+		t.Errorf("another client got %v", got.PublicKeyAlgorithm)
+	}
+	mode = "leave"
+	anyName := clientTLS(t)
+	anyName.ServerName = "127.0.0.1" // no SNI
+	if got := subject(anyName); !got.Equal(w.server.Cert) {
+		t.Error("without a choice the configured certificate isn't used")
+	}
+	mode = "other"
+	trusting := clientTLS(t)
+	trusting.RootCAs.AddCert(w.other.Cert)
+	trusting.ServerName = "rogue.test"
+	if got := subject(trusting); !got.Equal(w.rogue.Cert) {
+		t.Error("the chosen certificate isn't used")
+	}
+	mode = "panic"
+	tls.Client(b.dial(), clientTLS(t)).Handshake()
+	if e := b.next("Error"); !errors.Is(e.err, ErrPanic) {
+		t.Errorf("got %+v", e)
+	}
+	if e := b.next("Connected"); e.err == nil {
+		t.Error("served")
 	}
 }
 
