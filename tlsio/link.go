@@ -206,8 +206,12 @@ func (l *link) dispatch() {
 		l.mu.Unlock()
 	}()
 	l.queued = false
+	o := l.owner
 	for e := evWritable; e < evNone; e <<= 1 {
-		if l.owner != nil && l.due()&e != 0 {
+		if l.owner != o || o == nil {
+			break // closed, or handed over: then the new owner's turn is queued
+		}
+		if l.due()&e != 0 {
 			l.events &^= e
 			l.tell(e)
 		}
