@@ -81,7 +81,7 @@ func (c *Client) Ready(ctx context.Context) error {
 		c.mu.Lock()
 		s, changed, last := c.current, c.changed, c.last
 		c.mu.Unlock()
-		if s != nil && s.isOpen() {
+		if s.isOpen() {
 			return nil
 		}
 		select {
@@ -99,17 +99,22 @@ func (c *Client) Ready(ctx context.Context) error {
 	}
 }
 
+// isOpen reports whether s is there and authenticated.
 func (s *session) isOpen() bool {
+	if s == nil {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.open
 }
 
-// change replaces the current session and wakes those in Ready.
+// change replaces the current session and wakes those in Ready. last is why there
+// is none; until a new one is authenticated, it stays.
 func (c *Client) change(s *session, last error) {
 	c.mu.Lock()
 	c.current = s
-	if last != nil {
+	if last != nil || s.isOpen() {
 		c.last = last
 	}
 	close(c.changed)

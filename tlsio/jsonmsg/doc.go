@@ -86,7 +86,9 @@
 // 10,000 levels deep, which is encoding/json's limit.
 //
 // An idle connection has one goroutine, no buffers and, on servers, one timer.
-// Buffers come with a line's first bytes and go with its last.
+// Buffers come with a line's first bytes and go with its last. What MaxMemory
+// doesn't count: a connection that is not read from, because its handlers lag
+// behind, keeps one buffer of 16 KB; what crypto/tls holds; and what programs keep.
 //
 // # Order and concurrency
 //

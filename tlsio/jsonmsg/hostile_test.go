@@ -139,7 +139,11 @@ func TestUnparsable(t *testing.T) {
 //conform:tls-json weakness.attempts works tlsio/jsonmsg.ServerOptions.MaxAttempts
 func TestPasswordLoop(t *testing.T) {
 	const max = 4
-	s := newTestServer(t, func(o *ServerOptions) { o.MaxAttempts, o.AttemptWindow = max, 2*time.Second })
+	s := newTestServer(t, func(o *ServerOptions) { o.MaxAttempts = max })
+	var later atomic.Int64 // how far the server's clock is ahead
+	s.attempts.mu.Lock()
+	s.attempts.now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+	s.attempts.mu.Unlock()
 	inside := loginPeer(t, s.port)
 	s.next("authenticated")
 	var answers atomic.Int32
@@ -189,16 +193,9 @@ func TestPasswordLoop(t *testing.T) {
 	// Those who are inside stay, and the window passes.
 	inside.write("1\n")
 	s.find("message")
-	wait(t, "end of the window", func() bool {
-		o := ClientOptions{TLS: clientTLS(), Host: "server.test", Address: "127.0.0.1", Port: s.port, Password: kitty}
-		c, err := Dial(timeout(t), testNetwork(t), o)
-		if err != nil {
-			time.Sleep(50 * time.Millisecond)
-			return false
-		}
-		c.Disconnect()
-		return true
-	})
+	later.Store(int64(DefaultAttemptWindow) + 1)
+	loginPeer(t, s.port)
+	s.find("authenticated")
 }
 
 // TestOthersAnswers: an answer counts for the client that was asked only, and once.
@@ -501,7 +498,6 @@ func TestPanics(t *testing.T) {
 	}
 	s := newTestServer(t, func(o *ServerOptions) {
 		was := *o
-		o.KeepAliveInterval, o.KeepAliveTimeout = 20*time.Millisecond, 100*time.Millisecond
 		o.OnAuthenticated = func(s *Server, id uint64, c *tlsio.Conn) {
 			was.OnAuthenticated(s, id, c)
 			hit("authenticated")
@@ -512,7 +508,6 @@ func TestPanics(t *testing.T) {
 			was.OnError(s, id, err)
 			hit("error")
 		}
-		o.OnTimeout = func(*Server, uint64) { hit("timeout") }
 		o.OnClose = func(s *Server, id uint64, err error) {
 			was.OnClose(s, id, err)
 			hit("close")
@@ -521,7 +516,8 @@ func TestPanics(t *testing.T) {
 	})
 	for _, kind := range []string{"authenticated", "message", "request"} {
 		armed.Store(kind, true)
-		p := loginPeer(t, s.port)
+		p := dialPeer(t, s.port)
+		io.WriteString(p.conn, `{"password":"`+kitty+`"}`+"\n")
 		id := s.next("authenticated").id
 		io.WriteString(p.conn, `{"a":1}`+"\n"+`{"requestId":1}`+"\n")
 		p.ended()
@@ -534,19 +530,19 @@ func TestPanics(t *testing.T) {
 			t.Errorf("%s: close %v", kind, n.err)
 		}
 	}
-	for _, kind := range []string{"error", "close", "timeout"} {
+	disarmed := func(kind string) {
+		t.Helper()
+		wait(t, "panic in "+kind, func() bool { _, still := armed.Load(kind); return !still })
+	}
+	for _, kind := range []string{"error", "close"} {
 		armed.Store(kind, true)
 		p := loginPeer(t, s.port)
 		s.next("authenticated")
-		if kind != "timeout" {
-			p.write("not JSON\n")
-			s.next("error")
-			p.conn.Close()
-		}
-		s.find("close")
-		if _, still := armed.Load(kind); still && kind != "timeout" {
-			wait(t, kind, func() bool { _, still := armed.Load(kind); return !still })
-		}
+		p.write("not JSON\n")
+		s.next("error")
+		p.conn.Close()
+		s.next("close")
+		disarmed(kind)
 	}
 	armed.Store("refused", true)
 	c, err := testNetwork(t).DialContext(timeout(t), "tcp", s.addr)
@@ -556,11 +552,22 @@ func TestPanics(t *testing.T) {
 	io.WriteString(c, "not TLS at all\n")
 	io.Copy(io.Discard, c)
 	c.Close()
-	wait(t, "refused", func() bool { _, still := armed.Load("refused"); return !still })
+	disarmed("refused")
 	loginPeer(t, s.port)
 	s.find("authenticated")
 	if n := strings.Count(logged.String(), "a handler panicked: boom"); n != 3 {
 		t.Errorf("%d panics were logged, want those of OnError, OnClose and OnRefused:\n%s", n, logged.String())
+	}
+
+	// In OnTimeout the connection has ended already: its handlers go on.
+	s = newTestServer(t, func(o *ServerOptions) {
+		o.KeepAliveInterval, o.KeepAliveTimeout = time.Millisecond, time.Millisecond
+		o.OnTimeout = func(*Server, uint64) { panic(boom) }
+	})
+	dialPeer(t, s.port).write(`{"password":"` + kitty + `"}` + "\n")
+	s.next("authenticated")
+	if n := s.next("close"); n.err != ErrKeepAliveTimeout {
+		t.Errorf("close %v", n.err)
 	}
 
 	// A client's panic ends its connection; it comes back.

@@ -128,8 +128,8 @@ func (b *inbox) call(e event) {
 			return
 		}
 		err := &PanicError{v, debug.Stack()}
-		if e.kind == eventError || e.kind == eventClose || e.from == nil {
-			// There is no handler left to tell.
+		if e.kind == eventError || e.kind == eventClose || e.kind == eventTimeout || e.from == nil {
+			// The connection has ended, or OnError itself is at fault.
 			log.Printf("%v\n%s", err, err.Stack)
 			return
 		}

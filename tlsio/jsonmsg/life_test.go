@@ -142,9 +142,11 @@ func TestAuthTimeout(t *testing.T) {
 	}
 
 	// Who has authenticated may be silent.
+	const d = time.Second
+	s = newTestServer(t, func(o *ServerOptions) { o.AuthTimeout = d })
 	p := loginPeer(t, s.port)
 	s.next("authenticated")
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(d + d/4)
 	p.write("1\n")
 	s.next("message")
 
@@ -423,7 +425,7 @@ func TestKeepAliveWhileHandlersWork(t *testing.T) {
 	release := make(chan bool)
 	var handled atomic.Int32
 	s := newTestServer(t, func(o *ServerOptions) {
-		o.KeepAliveInterval, o.KeepAliveTimeout = 10*time.Millisecond, 60*time.Millisecond
+		o.KeepAliveInterval, o.KeepAliveTimeout = 20*time.Millisecond, 500*time.Millisecond
 		o.MaxQueue = 1 // one message at a time
 		o.OnMessage = func(*Server, uint64, json.RawMessage) {
 			<-release
@@ -435,13 +437,13 @@ func TestKeepAliveWhileHandlersWork(t *testing.T) {
 	for i := range 10 {
 		c.Send(i + 1)
 	}
-	time.Sleep(300 * time.Millisecond)
+	time.Sleep(1200 * time.Millisecond)
 	if s.Stats().Authenticated != 1 {
 		t.Fatal("the client was disconnected")
 	}
 	close(release)
 	wait(t, "all messages", func() bool { return handled.Load() == 10 })
-	time.Sleep(200 * time.Millisecond)
+	time.Sleep(700 * time.Millisecond)
 	if s.Stats().Authenticated != 1 {
 		t.Error("the client was disconnected afterwards")
 	}

@@ -199,7 +199,8 @@ type ServerOptions struct {
 	OnTimeout func(s *Server, id uint64)
 	// OnRefused is told of connections that never became clients: too many of
 	// them, too many wrong passwords before (once while that lasts), and, if
-	// TLS.OnRefused is not set, failed handshakes. Several calls may run at once.
+	// TLS.OnRefused is not set, failed handshakes. Several calls may run at once,
+	// and hold up the acceptance of further connections.
 	OnRefused func(s *Server, remote net.Addr, err error)
 }
 

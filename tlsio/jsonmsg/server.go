@@ -105,7 +105,6 @@ func (s *Server) Serve(ln net.Listener) error {
 			if err == ErrServerClosed {
 				return err
 			}
-			s.stats.refused.Add(1)
 		}
 	}
 }
@@ -114,6 +113,7 @@ func (s *Server) Serve(ln net.Listener) error {
 func (s *Server) admit(conn *tlsio.Conn) error {
 	remote := conn.RemoteAddr()
 	if refused, news := s.attempts.refused(attemptKey(remote)); refused {
+		s.stats.refused.Add(1)
 		if news {
 			s.tell(remote, ErrTooManyAttempts)
 		}
@@ -127,6 +127,7 @@ func (s *Server) admit(conn *tlsio.Conn) error {
 	full := s.maxClients > 0 && len(s.clients) >= s.maxClients
 	if full && len(s.waiting) == 0 {
 		s.mu.Unlock()
+		s.stats.refused.Add(1)
 		s.tell(remote, ErrTooManyClients)
 		return ErrTooManyClients
 	}
