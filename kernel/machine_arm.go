@@ -1,6 +1,10 @@
 package kernel
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"ingot.dev/kernel/layout"
+)
 
 // machine is the processor, its interrupt controller and timer, and the console's
 // UART. Addresses are the kernel's.
@@ -13,31 +17,31 @@ type machine struct {
 	semihosting bool
 }
 
-// Where the kernel sees things: see vm.go.
+// Where the kernel sees things: see package layout.
 const (
-	directMap = 0x40000000 // RAM at 0x80000000 appears at 0xC0000000
-	deviceMap = 0xF0000000
+	directMap = layout.DirectMap
+	deviceMap = layout.DeviceMap
 
-	kernelTable = 0xFFF00000 // the megabyte of the addresses below
-	kernelAddr  = 0xFFF00000
-	gPage       = 0xFFFC0000
-	stackLow    = 0xFFFD1000
-	stackHigh   = 0xFFFD5000
-	faultStack  = 0xFFFE0000
-	vectorPage  = 0xFFFF0000
+	kernelTable = layout.KernelTable
+	kernelAddr  = layout.KernelAddr
+	gPage       = layout.GPage
+	stackLow    = layout.StackLow
+	stackHigh   = layout.StackHigh
+	faultStack  = layout.FaultStack
+	vectorPage  = layout.VectorPage
 )
 
 const _ = uint(gPage - kernelAddr - unsafe.Sizeof(Kernel{})) // it fits, with a hole behind
 
 // Where these are in RAM, from its start.
 const (
-	offVectors    = 0x0000
-	offTable      = 0x1000 // level-2 table of kernelTable
-	offFaultStack = 0x2000
-	offL1         = 0x4000
-	offStack      = 0x8000
-	offG          = 0xC000
-	offImage      = 0xF000 // ELF header
+	offVectors    = layout.OffVectors
+	offTable      = layout.OffTable
+	offFaultStack = layout.OffFaultStack
+	offL1         = layout.OffL1
+	offStack      = layout.OffStack
+	offG          = layout.OffG
+	offImage      = layout.OffImage
 )
 
 func (machine) ptr(pa uint32) unsafe.Pointer { return unsafe.Pointer(uintptr(pa + directMap)) }

@@ -1,5 +1,7 @@
 package kernel
 
+import "ingot.dev/kernel/layout"
+
 // The address space of the program, and the kernel's above it:
 //
 //	0x00000000  never mapped, so that nil dereferences fault
@@ -16,14 +18,14 @@ package kernel
 // be there. At level 1 it speaks for a whole megabyte, so that Go's reservations
 // of hundreds of megabytes cost nothing.
 const (
-	userStart = 0x00001000
-	userEnd   = 0xC0000000
-	mmapStart = 0x10000000
-	mmapEnd   = 0x80000000
-	stackEnd  = 0xBFF00000
-	stackSize = mega
-	clockPage = 0xBFFFE000
-	vdsoPage  = 0xBFFFF000
+	userStart = layout.UserStart
+	userEnd   = layout.UserEnd
+	mmapStart = layout.MmapStart
+	mmapEnd   = layout.MmapEnd
+	stackEnd  = layout.StackEnd
+	stackSize = layout.StackSize
+	clockPage = layout.ClockPage
+	vdsoPage  = layout.VDSOPage
 )
 
 // Markers of pages that have no frame.

@@ -70,6 +70,7 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		newCertsCommand(),
 		newDoctorCommand(),
 		newExecCommand(),
+		newMapCommand(),
 		newNewCommand(),
 		newRunCommand(),
 		newSizeCommand(),
