@@ -31,7 +31,13 @@ type Conn struct {
 	rules    *rules
 	local    *tls.Certificate      // what this side chose to send
 	offered  []tls.SignatureScheme // server: by the client
-	recorded bool                  // the next two hold the result of rules.judge
+	identity string                // server: name of the Identity that serves
+	override *SecureOptions        // what the connection has of its own; nil for nothing
+	alone    bool                  // its tls.Config serves no other connection
+	// sessions is a *connSessions for clients, nil with NoSessions. As an
+	// interface it keeps that type out of programs that are servers only.
+	sessions tls.ClientSessionCache
+	recorded bool // the next two hold the result of rules.judge
 	authErr  error
 	chains   [][]*x509.Certificate
 }
@@ -51,7 +57,9 @@ func (c *Conn) handshake(ctx context.Context, op string, limit time.Duration) er
 	if ctx.Err() == nil && isTimeout(err) {
 		err = &timeoutError{err}
 	}
-	return newError(op, addr, StageHandshake, &c.wire, c.server, err)
+	err = newError(op, addr, StageHandshake, &c.wire, c.server, err)
+	c.wire.ended(err)
+	return err
 }
 
 // timeoutError keeps the transport's deadline error below ErrHandshakeTimeout.
@@ -171,6 +179,7 @@ func (c *Conn) Close() error {
 	// crypto/tls's error may be that close_notify could not be sent: a peer that
 	// is gone, or doesn't read, is no failure of closing.
 	c.tls.Close()
+	c.wire.ended(nil)
 	if c.release != nil {
 		c.release()
 	}

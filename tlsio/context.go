@@ -1,8 +1,10 @@
 package tlsio
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"sync/atomic"
 	"time"
@@ -28,7 +30,9 @@ func NewServerContext(o TLSOptions) (*SecureContext, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newContext(t, checkBeside), nil
+	c := newContext(t, checkBeside)
+	c.keepTickets(t)
+	return c, nil
 }
 
 // NewClientContext makes a context for the client's role. o.Host may be empty; it
@@ -37,6 +41,9 @@ func NewClientContext(o TLSOptions) (*SecureContext, error) {
 	t, err := clientContextTerms("NewClientContext", &o)
 	if err != nil {
 		return nil, err
+	}
+	if t.sessions == nil && !o.NoSessions {
+		t.sessions = newSessionCache(DefaultSessions)
 	}
 	return newContext(t, checkBeside), nil
 }
@@ -82,6 +89,11 @@ func (c *SecureContext) Reload(o TLSOptions) error {
 	if err != nil {
 		return err
 	}
+	if c.server {
+		c.keepTickets(t)
+	} else if t.sessions == nil && !o.NoSessions {
+		t.sessions = newSessionCache(DefaultSessions) // sessions of other policies end here
+	}
 	c.current.Store(t)
 	return nil
 }
@@ -95,12 +107,19 @@ type SecureOptions struct {
 	Host string
 	// HandshakeTimeout replaces TLSOptions.HandshakeTimeout; 0 leaves it.
 	HandshakeTimeout time.Duration
-	// VerifyPeer replaces TLSOptions.VerifyPeer; nil leaves it.
+	// VerifyPeer, VerifyMode and ClientAuth replace those of TLSOptions; nil or ""
+	// leaves them. ClientAuth is for servers only.
 	VerifyPeer func(*State) error
+	VerifyMode VerifyMode
+	ClientAuth *ClientAuth
 	// GetCertificate is asked first of all which certificate to use; if it returns
 	// neither one nor an error, the context's options decide. It isn't asked for
 	// resumed sessions. Server only.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Session is a session to resume, as TLSOptions.Session.
+	Session []byte
+
+	session *tls.ClientSessionState // Session, parsed
 }
 
 func (o *SecureOptions) check(errs *optionErrors, prefix string, t *terms) {
@@ -115,6 +134,23 @@ func (o *SecureOptions) check(errs *optionErrors, prefix string, t *terms) {
 		if o.Host == "" && t.rules.host == "" {
 			errs.add(prefix+"Host", nil, needHost)
 		}
+		o.session = checkSession(errs, prefix+"Session", o.Session, cmp.Or(o.Host, t.rules.host), t.config.SessionTicketsDisabled)
+	}
+	switch o.VerifyMode {
+	case "", VerifyRequired, VerifyOptional, InsecureVerifyNone:
+	default:
+		errs.add(prefix+"VerifyMode", fmt.Sprintf("%q", string(o.VerifyMode)), "use VerifyRequired or VerifyOptional")
+	}
+	switch {
+	case t.server && o.Session != nil:
+		errs.add(prefix+"Session", nil, "is for clients; leave it out")
+	case o.ClientAuth == nil:
+	case !t.server:
+		errs.add(prefix+"ClientAuth", string(*o.ClientAuth), "is for servers; leave it out")
+	case *o.ClientAuth != ClientAuthNone && *o.ClientAuth != ClientAuthRequest && *o.ClientAuth != ClientAuthRequire:
+		errs.add(prefix+"ClientAuth", string(*o.ClientAuth), `use "", "request" or "require"`)
+	case *o.ClientAuth != ClientAuthNone && t.rules.roots == nil && cmp.Or(o.VerifyMode, t.rules.mode) != InsecureVerifyNone:
+		errs.add(prefix+"ClientAuth", string(*o.ClientAuth), "needs the context's CA, which it has only if its own ClientAuth is set")
 	}
 	if o.HandshakeTimeout < 0 {
 		errs.add(prefix+"HandshakeTimeout", o.HandshakeTimeout, "use a positive duration, or 0 for the context's")
@@ -137,25 +173,26 @@ func (c *SecureContext) Secure(ctx context.Context, conn net.Conn, o SecureOptio
 	if err := errs.err(op); err != nil {
 		return nil, err
 	}
-	if !c.server {
-		return t.connect(ctx, op, conn, &o)
-	}
 	return t.secure(ctx, op, conn, &o)
 }
 
-// connect is secure for clients, whose callbacks of crypto/tls know their
-// connection only by the context.
-func (t *terms) connect(ctx context.Context, op string, raw net.Conn, o *SecureOptions) (*Conn, error) {
-	conn := t.conn(raw, o)
-	if err := conn.handshake(context.WithValue(ctx, connKey{}, conn), op, t.handshakeTimeout(o)); err != nil {
+// secure does the handshake of either role.
+func (t *terms) secure(ctx context.Context, op string, raw net.Conn, o *SecureOptions) (*Conn, error) {
+	if !t.server {
+		return t.connect(ctx, op, raw, o)
+	}
+	conn := t.serverConn(raw, o)
+	if err := conn.handshake(ctx, op, t.handshakeTimeout(o)); err != nil {
 		return nil, err
 	}
 	return conn, nil
 }
 
-func (t *terms) secure(ctx context.Context, op string, raw net.Conn, o *SecureOptions) (*Conn, error) {
-	conn := t.conn(raw, o)
-	if err := conn.handshake(ctx, op, t.handshakeTimeout(o)); err != nil {
+// connect does a client's handshake. The context carries the connection to those
+// callbacks of crypto/tls that aren't given it.
+func (t *terms) connect(ctx context.Context, op string, raw net.Conn, o *SecureOptions) (*Conn, error) {
+	conn := t.clientConn(raw, o)
+	if err := conn.handshake(context.WithValue(ctx, connKey{}, conn), op, t.handshakeTimeout(o)); err != nil {
 		return nil, err
 	}
 	return conn, nil
@@ -192,7 +229,7 @@ func (o *TLSOptions) clientContext(errs *optionErrors, prefix string) (*SecureCo
 
 // checkBeside is SecureContext.beside.
 func checkBeside(c *SecureContext, server bool, o *TLSOptions, errs *optionErrors, prefix string) *SecureOptions {
-	one := &SecureOptions{Host: o.Host, HandshakeTimeout: o.HandshakeTimeout}
+	one := &SecureOptions{Host: o.Host, HandshakeTimeout: o.HandshakeTimeout, Session: o.Session}
 	if c.server != server {
 		errs.add(prefix+"Context", nil, "is of the other role; use NewServerContext for listeners, NewClientContext for clients")
 		return one

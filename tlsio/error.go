@@ -32,24 +32,37 @@ var (
 	// closed by handing it over. It matches net.ErrClosed too.
 	ErrClosed error = closedError{}
 	// ErrFailed is returned by everything but Close after OnError was called.
-	ErrFailed = errors.New("tlsio: the connection failed before; only Close may be called")
+	ErrFailed error = &sentinel{"tlsio: the connection failed before; only Close may be called", nil}
 	// ErrNotConnected is returned by writes before the first OnWritable.
-	ErrNotConnected = errors.New("tlsio: not connected yet; wait for OnWritable")
+	ErrNotConnected error = &sentinel{"tlsio: not connected yet; wait for OnWritable", nil}
 	// ErrOverflow is returned by a write of more bytes than the writable count.
 	// Nothing of that write was sent.
-	ErrOverflow = errors.New("tlsio: more bytes than the writable count; nothing was written")
+	ErrOverflow error = &sentinel{"tlsio: more bytes than the writable count; nothing was written", nil}
 	// ErrFormat is returned when a read or write doesn't suit the instance's Format.
-	ErrFormat = errors.New("tlsio: not allowed in this format")
+	ErrFormat error = &sentinel{"tlsio: not allowed in this format", nil}
 	// ErrNotSupported is returned by methods that a class has only for form's sake.
-	ErrNotSupported = fmt.Errorf("tlsio: not supported by this class: %w", errors.ErrUnsupported)
+	ErrNotSupported error = &sentinel{"tlsio: not supported by this class", &errors.ErrUnsupported}
 	// ErrHandshakeTimeout says that the peer didn't finish the handshake in time.
 	ErrHandshakeTimeout error = handshakeTimeout{}
 	// ErrTooManyConnections is reported for connections above MaxConnections.
-	ErrTooManyConnections = errors.New("tlsio: too many connections")
+	ErrTooManyConnections error = &sentinel{"tlsio: too many connections", nil}
 	// ErrEvicted is reported for an unfinished handshake that had to make room
 	// because MaxHandshakes were under way.
-	ErrEvicted = errors.New("tlsio: dropped in favour of a newer connection, because MaxHandshakes are under way")
+	ErrEvicted error = &sentinel{"tlsio: dropped in favour of a newer connection, because MaxHandshakes are under way", nil}
 )
+
+// sentinel is the type of this package's errors for errors.Is. Unlike those of
+// errors.New, sentinels are made by the compiler, and those that a program doesn't
+// use are not in it.
+type sentinel struct {
+	text   string
+	parent *error // matched by errors.Is too; nil for none
+}
+
+func (e *sentinel) Error() string { return e.text }
+
+// Is makes sentinels match their parent.
+func (e *sentinel) Is(target error) bool { return e.parent != nil && *e.parent == target }
 
 type closedError struct{}
 
@@ -139,6 +152,19 @@ func (l *optionErrors) add(option string, value any, fix string) {
 	*l = append(*l, &OptionError{Option: option, Value: value, Fix: fix})
 }
 
+// addCause is add for options whose contents are at fault: errors.Is finds cause.
+func (l *optionErrors) addCause(option, fix string, cause error) {
+	*l = append(*l, &causedOption{OptionError{Option: option, Fix: fix}, cause})
+}
+
+type causedOption struct {
+	OptionError
+	cause error
+}
+
+func (e *causedOption) Error() string   { return e.OptionError.Error() + ": " + e.cause.Error() }
+func (e *causedOption) Unwrap() []error { return []error{&e.OptionError, e.cause} }
+
 func (l optionErrors) err(op string) error {
 	if len(l) == 0 {
 		return nil
@@ -181,10 +207,7 @@ func isVerifyError(err error) bool {
 	if _, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
 		return true
 	}
-	if _, ok := errors.AsType[*VerifyError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*DecisionError](err); ok {
+	if _, ok := err.(refusal); ok { // as VerifyConnection returned it
 		return true
 	}
 	return err.Error() == noClientCertificate
@@ -194,8 +217,16 @@ func isVerifyError(err error) bool {
 // no certificate though one is required; it has no type of its own.
 const noClientCertificate = "tls: client didn't provide a certificate"
 
+// refusal is what the errors of this package's own rules on peers have in common.
+type refusal interface {
+	error
+	refusal()
+}
+
 // DecisionError is the cause when the program's VerifyPeer refuses a peer.
 type DecisionError struct{ Err error }
+
+func (*DecisionError) refusal() {}
 
 func (e *DecisionError) Error() string { return "refused by VerifyPeer: " + e.Err.Error() }
 
@@ -207,3 +238,4 @@ func (e *DecisionError) Unwrap() error { return e.Err }
 type VerifyError struct{ Reason string }
 
 func (e *VerifyError) Error() string { return e.Reason }
+func (*VerifyError) refusal()        {}

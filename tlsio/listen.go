@@ -150,7 +150,7 @@ func (l *tlsListener) acceptLoop() {
 			raw.Close()
 			return
 		}
-		e := &entry{conn: l.secure.current.Load().conn(raw, l.one), start: time.Now()}
+		e := &entry{conn: l.secure.current.Load().serverConn(raw, l.one), start: time.Now()}
 		l.mu.Lock()
 		if l.closed {
 			l.mu.Unlock()
@@ -314,6 +314,7 @@ func (l *tlsListener) Close() error {
 		select {
 		case c := <-l.ready:
 			c.wire.raw.Close() // no close_notify: it may wait for the peer
+			c.wire.ended(ErrClosed)
 		default:
 			return err
 		}

@@ -59,7 +59,7 @@ const (
 // All slices are copied. Functions must be safe for concurrent use.
 type TLSOptions struct {
 	// Context, made once of all the options below and used many times, stands in
-	// their place. Beside it may stand only Host, HandshakeTimeout and the
+	// their place. Beside it may stand only Host, Session, HandshakeTimeout and the
 	// listener's limits (MaxHandshakes, MaxConnections, Admit, Budget, OnRefused).
 	Context *SecureContext
 
@@ -107,6 +107,10 @@ type TLSOptions struct {
 	// NoSessions turns resumption off: a server gives out no tickets, a client
 	// keeps none.
 	NoSessions bool
+
+	// Session is a session to resume, from Conn.Session. It is an offer: the server
+	// may refuse it, and State.DidResume tells. Client only.
+	Session []byte
 
 	// KeyLog receives the secrets of all connections in NSS's key log format, for
 	// Wireshark. Whoever reads it reads the connections. It needn't be safe for
@@ -174,7 +178,7 @@ func (o *TLSOptions) hasLimits() bool {
 // withoutContext returns the options that may not stand beside Context.
 func (o *TLSOptions) withoutContext() *TLSOptions {
 	rest := *o
-	rest.Context, rest.Host, rest.HandshakeTimeout = nil, "", 0
+	rest.Context, rest.Host, rest.HandshakeTimeout, rest.Session = nil, "", 0, nil
 	rest.MaxHandshakes, rest.MaxConnections, rest.OnRefused = 0, 0, nil
 	rest.Admit, rest.Budget = nil, nil
 	return &rest

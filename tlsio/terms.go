@@ -1,6 +1,7 @@
 package tlsio
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -58,6 +60,18 @@ type terms struct {
 	tap     func(local, remote net.Addr, server bool) Tap
 	certs   []tls.Certificate // own identities, best first
 	ask     func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+	// Functions that are set by what needs them, so that others don't carry them.
+	freshen func(*terms)                                          // before each handshake of a server
+	pick    func(*terms, *Conn, *tls.ClientHelloInfo) *tls.Config // by the client's SNI; nil for config
+
+	tickets       *ticketer // server; nil leaves them to crypto/tls
+	ticketMu      sync.Mutex
+	ticketVersion int // of tickets, as config has it; guarded by ticketMu
+
+	sessions   any                     // client: *SessionCache or nil; any for the reason of Conn.sessions
+	offer      *tls.ClientSessionState // client; to be resumed
+	generation uint64                  // client; tells policies apart in sessions
 }
 
 // Feature is an addition to TLSOptions; see TLSOptions.With. The features are
@@ -169,6 +183,11 @@ func (o *TLSOptions) clientTerms(errs *optionErrors, prefix string) *terms {
 			return cert, err
 		}
 	}
+	t.generation = generations.Add(1)
+	if o.Session != nil {
+		session := checkSession(errs, prefix+"Session", o.Session, t.rules.host, o.NoSessions)
+		t.offer = session
+	}
 	t.config.RootCAs = t.rules.roots
 	t.config.ServerName = t.rules.host
 	return t.finish(o, errs, prefix)
@@ -216,7 +235,7 @@ func (o *TLSOptions) serverTerms(errs *optionErrors, prefix string) *terms {
 	}
 	t.certs = parseIdentities(errs, prefix+"ServerCertificate", o.ServerCertificate, prefix+"ServerKey", o.ServerKey)
 	t.ask = o.GetCertificate
-	if o.ServerCertificate == nil && o.ServerKey == nil && o.GetCertificate == nil {
+	if o.ServerCertificate == nil && o.ServerKey == nil && o.GetCertificate == nil && !slices.ContainsFunc(o.With, hasCertificates) {
 		errs.add(prefix+"ServerCertificate", nil, "required, with ServerKey; or GetCertificate")
 	}
 	t.config.GetCertificate = t.certificate
@@ -240,6 +259,12 @@ func (o *TLSOptions) serverTerms(errs *optionErrors, prefix string) *terms {
 	return t.finish(o, errs, prefix)
 }
 
+// hasCertificates reports whether f is Identities.
+func hasCertificates(f Feature) bool {
+	_, ok := f.(interface{ certificates() })
+	return ok
+}
+
 // checkLimits validates what stands beside a server's Context.
 func (o *TLSOptions) checkLimits(errs *optionErrors, prefix string) {
 	if o.MaxHandshakes < 0 {
@@ -252,8 +277,17 @@ func (o *TLSOptions) checkLimits(errs *optionErrors, prefix string) {
 
 // greet notes what the client offers.
 func (t *terms) greet(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-	if w, ok := hello.Conn.(*wire); ok {
-		w.owner.offered = hello.SignatureSchemes
+	w, ok := hello.Conn.(*wire)
+	if !ok {
+		return nil, nil
+	}
+	c := w.owner
+	c.offered = hello.SignatureSchemes
+	if t.pick != nil {
+		return t.pick(t, c, hello), nil
+	}
+	if c.alone {
+		return c.adapt(t.config), nil
 	}
 	return nil, nil
 }
@@ -305,42 +339,71 @@ func (k *keyLog) Write(line []byte) (int, error) {
 	return k.next.Write(line)
 }
 
-// conn prepares a connection on these terms; it starts nothing. o is valid, and so
-// is o.Host if it is not empty.
-func (t *terms) conn(raw net.Conn, o *SecureOptions) *Conn {
-	c := &Conn{server: t.server, terms: t}
-	c.limit.Store(int32(t.limit))
-	c.wire.raw, c.wire.owner = raw, c
-	c.wire.prefix = o.Unread
-	c.rules = &t.rules
-	config := t.config
-	own := t.own || o.Host != "" && o.Host != t.rules.host || o.VerifyPeer != nil || o.GetCertificate != nil
-	if own {
-		c.own(o)
-		config = c.adapt(config)
+// serverConn prepares a connection on these terms; it starts nothing. o is valid.
+func (t *terms) serverConn(raw net.Conn, o *SecureOptions) *Conn {
+	c := &Conn{}
+	c.prepare(t, raw, o)
+	if t.freshen != nil {
+		t.freshen(t)
 	}
-	if t.server {
-		c.tls = tls.Server(&c.wire, config)
-	} else {
-		c.tls = tls.Client(&c.wire, config)
-	}
+	// What c needs of its own comes by greet: so the tickets are t.config's.
+	c.tls = tls.Server(&c.wire, t.config)
 	return c
 }
 
-// own gives c rules of its own.
-func (c *Conn) own(o *SecureOptions) {
-	r := *c.rules
+// clientConn is serverConn's counterpart.
+func (t *terms) clientConn(raw net.Conn, o *SecureOptions) *Conn {
+	c := &Conn{}
+	c.prepare(t, raw, o)
+	config := t.config
+	if c.alone || !t.config.SessionTicketsDisabled {
+		config = c.adapt(config)
+		if !config.SessionTicketsDisabled {
+			config.ClientSessionCache = c.useSessions(cmp.Or(o.session, t.offer))
+		}
+	}
+	c.tls = tls.Client(&c.wire, config)
+	return c
+}
+
+// prepare sets c up in what both roles have in common.
+func (c *Conn) prepare(t *terms, raw net.Conn, o *SecureOptions) {
+	c.server, c.terms, c.rules = t.server, t, &t.rules
+	c.limit.Store(int32(t.limit))
+	c.wire.raw, c.wire.owner = raw, c
+	c.wire.prefix = o.Unread
+	c.alone = t.own
+	if o.Host != "" || o.VerifyPeer != nil || o.VerifyMode != "" || o.ClientAuth != nil || o.GetCertificate != nil {
+		c.alone, c.override = true, o
+		c.rules = o.override(&t.rules)
+	}
+	if t.tap != nil {
+		c.wire.tap = t.tap(raw.LocalAddr(), raw.RemoteAddr(), t.server)
+	}
+}
+
+// override returns the rules with what o, which may be nil, has of its own.
+func (o *SecureOptions) override(of *rules) *rules {
+	if o == nil {
+		return of
+	}
+	r := *of
 	if o.Host != "" {
 		r.host = o.Host
 	}
 	if o.VerifyPeer != nil {
 		r.decide = o.VerifyPeer
 	}
-	r.choose = o.GetCertificate
-	c.rules = &r
-	if c.terms.tap != nil {
-		c.wire.tap = c.terms.tap(c.wire.raw.LocalAddr(), c.wire.raw.RemoteAddr(), c.server)
+	if o.GetCertificate != nil {
+		r.choose = o.GetCertificate
 	}
+	if o.VerifyMode != "" {
+		r.mode = o.VerifyMode
+	}
+	if o.ClientAuth != nil {
+		r.auth = *o.ClientAuth
+	}
+	return &r
 }
 
 // adapt makes a copy of shared work for c alone. It isn't a Clone, which would begin
@@ -355,8 +418,8 @@ func (c *Conn) adapt(shared *tls.Config) *tls.Config {
 		ClientCAs:              shared.ClientCAs,
 		NextProtos:             shared.NextProtos,
 		ServerName:             c.rules.host,
-		ClientAuth:             shared.ClientAuth,
-		InsecureSkipVerify:     shared.InsecureSkipVerify,
+		ClientAuth:             c.rules.clientAuth(),
+		InsecureSkipVerify:     !c.server && !c.rules.standard(),
 		CipherSuites:           shared.CipherSuites,
 		SessionTicketsDisabled: shared.SessionTicketsDisabled,
 		ClientSessionCache:     shared.ClientSessionCache,

@@ -138,7 +138,7 @@ func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 			return nil, err
 		}
 		one.Unread = unread
-		c, err := secure.current.Load().connect(ctx, op, raw, one)
+		c, err := secure.current.Load().secure(ctx, op, raw, one)
 		if err != nil {
 			return nil, err
 		}

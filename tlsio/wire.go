@@ -44,6 +44,9 @@ func (w *wire) Read(p []byte) (int, error) {
 			w.prefix = nil
 		}
 		w.gotBytes.Store(true)
+		if w.tap != nil {
+			w.tap.Received(p[:n])
+		}
 		return n, nil
 	}
 	if w.noWait {
@@ -52,6 +55,9 @@ func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.raw.Read(p)
 	if n > 0 && !w.established {
 		w.gotBytes.Store(true)
+	}
+	if n > 0 && w.tap != nil {
+		w.tap.Received(p[:n])
 	}
 	if err != nil && !isTimeout(err) {
 		w.eof = true
@@ -65,7 +71,18 @@ func (w *wire) Write(p []byte) (int, error) {
 	if !w.established {
 		w.inspect(p)
 	}
-	return w.raw.Write(p)
+	n, err := w.raw.Write(p)
+	if n > 0 && w.tap != nil {
+		w.tap.Sent(p[:n])
+	}
+	return n, err
+}
+
+// ended tells the tap, if there is one, that nothing follows.
+func (w *wire) ended(err error) {
+	if w.tap != nil {
+		w.tap.Closed(err)
+	}
 }
 
 const (
