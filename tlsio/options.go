@@ -104,8 +104,9 @@ type TLSOptions struct {
 	// doesn't carry their code.
 	With []Feature
 
-	// NoSessions turns resumption off: a server gives out no tickets, a client
-	// keeps none.
+	// NoSessions turns resumption off: a server gives out no tickets, a client keeps
+	// none. Transports that hold fewer bytes than a ticket (a few hundred) in each
+	// direction need it.
 	NoSessions bool
 
 	// Session is a session to resume, from Conn.Session. It is an offer: the server
