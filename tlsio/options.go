@@ -105,8 +105,10 @@ type TLSOptions struct {
 	With []Feature
 
 	// NoSessions turns resumption off: a server gives out no tickets, a client keeps
-	// none. Transports that hold fewer bytes than a ticket (a few hundred) in each
-	// direction need it.
+	// none. Without it, clients with a Context, a SessionCache in With or a Session
+	// keep and resume sessions. Transports that hold fewer bytes than a ticket (a few
+	// hundred) in each direction need it, because crypto/tls's server sends tickets
+	// before it reads the client's last message; for net.Pipe it is set by itself.
 	NoSessions bool
 
 	// Session is a session to resume, from Conn.Session. It is an offer: the server

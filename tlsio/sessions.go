@@ -161,9 +161,10 @@ func (c *Conn) latestSession() *tls.ClientSessionState {
 
 // Errors of sessions.
 var (
-	// ErrNoSession says that there is no session to export: with TLS 1.3 the server
-	// sends it after the handshake, so that one Read at least must come before, and
-	// some servers make none.
+	// ErrNoSession says that there is no session to export. With TLS 1.3 the server
+	// sends it after the handshake, so that one Read at least must come before; some
+	// servers make none; and a client keeps sessions only as TLSOptions.NoSessions
+	// says.
 	ErrNoSession error = &sentinel{"tlsio: the server has given no session (yet)", nil}
 	// ErrSessionFormat says that bytes to import are no session.
 	ErrSessionFormat error = &sentinel{"tlsio: not a session of this package", nil}

@@ -356,14 +356,23 @@ func (t *terms) clientConn(raw net.Conn, o *SecureOptions) *Conn {
 	c := &Conn{}
 	c.prepare(t, raw, o)
 	config := t.config
-	if c.alone || !t.config.SessionTicketsDisabled {
+	offer := cmp.Or(o.session, t.offer)
+	resumes := (t.sessions != nil || offer != nil) && !t.config.SessionTicketsDisabled && !isPipe(raw)
+	if c.alone || resumes {
 		config = c.adapt(config)
-		if !config.SessionTicketsDisabled {
-			config.ClientSessionCache = c.useSessions(cmp.Or(o.session, t.offer))
-		}
+	}
+	if resumes {
+		config.ClientSessionCache = c.useSessions(offer)
 	}
 	c.tls = tls.Client(&c.wire, config)
 	return c
+}
+
+// isPipe reports whether raw is a net.Pipe. That holds no bytes: with sessions, the
+// handshake would never end; see TLSOptions.NoSessions.
+func isPipe(raw net.Conn) bool {
+	addr := raw.LocalAddr()
+	return addr != nil && addr.Network() == "pipe"
 }
 
 // prepare sets c up in what both roles have in common.
