@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"ingot.dev/board/boards"
 	"ingot.dev/certs"
 	"ingot.dev/tools/image"
+	"ingot.dev/tools/ingot/internal/sbom"
 )
 
 // buildFlags are the flags of every command that makes an image.
@@ -59,7 +61,7 @@ func imageName(packages []string) (string, error) {
 
 func newBuildCommand() *cobra.Command {
 	var flags buildFlags
-	var output string
+	var output, bill string
 	cmd := &cobra.Command{
 		Use:   "build PACKAGE|FILE.go...",
 		Short: "Build a Go program into an image",
@@ -69,6 +71,7 @@ board's budget. Any main package will do; it needs no changes. If there is a
 certificate store in certs/image of the program's folder, which is where 'ingot
 certs init' and 'ingot run' keep one, it has to be sound.`,
 		Example: `  ingot build ./firmware/cmd/ingot-firmware
+  ingot build -o sensor.elf --sbom sensor.cdx.json ./sensor
   ingot build --tags bench -o bench.elf ./firmware/cmd/ingot-firmware`,
 		Args: packageArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -86,13 +89,33 @@ certs init' and 'ingot run' keep one, it has to be sound.`,
 			if err != nil {
 				return err
 			}
+			if bill != "" {
+				if err := writeBill(cmd.Context(), opt, im, bill); err != nil {
+					return err
+				}
+			}
 			fmt.Fprintln(cmd.OutOrStdout(), im)
 			return nil
 		},
 	}
 	flags.register(cmd.Flags())
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (default: the program's name with .elf)")
+	cmd.Flags().StringVar(&bill, "sbom", "", "also write a CycloneDX bill of materials to a `file`")
 	return cmd
+}
+
+// writeBill writes the bill of materials of an image.
+func writeBill(ctx context.Context, opt image.Options, im *image.Image, file string) error {
+	dir, err := image.MainDir(ctx, opt)
+	if err != nil {
+		return err
+	}
+	o := sbom.Options{Image: im.Path, Board: im.Board.Name}
+	store := filepath.Join(dir, "certs", "image")
+	if _, err := os.Stat(store); err == nil {
+		o.Certs = os.DirFS(store)
+	}
+	return writeFile(file, func(w io.Writer) error { return sbom.Write(w, o) })
 }
 
 // checkCerts judges the certificate store in the program's folder, if there is one,

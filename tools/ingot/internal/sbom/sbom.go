@@ -1,0 +1,144 @@
+// Package sbom writes what an image is made of as a CycloneDX bill of materials
+// (ECMA-424): the modules in it with their versions and checksums, the Go toolchain,
+// the flags, and the certificates that are compiled in. Private keys are not listed.
+//
+// It has no serial number and no time, so the same image has the same bill.
+package sbom
+
+import (
+	"crypto/sha256"
+	"debug/buildinfo"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+
+	cdx "github.com/CycloneDX/cyclonedx-go"
+
+	"ingot.dev/certs"
+)
+
+// Options says what to describe. Image is required.
+type Options struct {
+	Image string // file
+	Board string
+	Certs fs.FS // the certificate store in it; nil for none
+}
+
+// Write writes the bill as JSON.
+func Write(w io.Writer, o Options) error {
+	bom, err := describe(o)
+	if err != nil {
+		return err
+	}
+	e := cdx.NewBOMEncoder(w, cdx.BOMFileFormatJSON)
+	e.SetPretty(true)
+	return e.Encode(bom)
+}
+
+func describe(o Options) (*cdx.BOM, error) {
+	info, err := buildinfo.ReadFile(o.Image)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Image, err)
+	}
+	b, err := os.ReadFile(o.Image)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(b)
+	whole := cdx.Component{
+		Type:    cdx.ComponentTypeFirmware,
+		BOMRef:  "image",
+		Name:    info.Path,
+		Version: info.Main.Version,
+		Hashes:  &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: hex.EncodeToString(sum[:])}},
+	}
+	properties := []cdx.Property{{Name: "ingot:file", Value: filepath.Base(o.Image)}}
+	if o.Board != "" {
+		properties = append(properties, cdx.Property{Name: "ingot:board", Value: o.Board})
+	}
+	for _, s := range info.Settings {
+		properties = append(properties, cdx.Property{Name: "go:build:" + s.Key, Value: s.Value})
+	}
+	whole.Properties = &properties
+
+	std := strings.TrimPrefix(strings.Fields(info.GoVersion)[0], "go")
+	components := []cdx.Component{{
+		Type: cdx.ComponentTypeLibrary, BOMRef: "std", Name: "std", Version: info.GoVersion,
+		Description: "Go standard library and runtime", PackageURL: "pkg:golang/std@" + std,
+	}}
+	needs := []string{"std"}
+	for _, m := range info.Deps {
+		c := module(m)
+		components, needs = append(components, c), append(needs, c.BOMRef)
+	}
+	if o.Certs != nil {
+		more, err := certificates(o.Certs)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range more {
+			components, needs = append(components, c), append(needs, c.BOMRef)
+		}
+	}
+	bom := cdx.NewBOM()
+	bom.Metadata = &cdx.Metadata{Component: &whole}
+	bom.Components = &components
+	bom.Dependencies = &[]cdx.Dependency{{Ref: "image", Dependencies: &needs}}
+	return bom, nil
+}
+
+func module(m *debug.Module) cdx.Component {
+	c := cdx.Component{Type: cdx.ComponentTypeLibrary, BOMRef: "module:" + m.Path, Name: m.Path, Version: m.Version}
+	from := m
+	if m.Replace != nil {
+		from = m.Replace
+		c.Properties = &[]cdx.Property{{Name: "go:replace", Value: strings.TrimSpace(from.Path + " " + from.Version)}}
+	}
+	if from.Version != "" && from.Version != "(devel)" {
+		c.PackageURL = "pkg:golang/" + from.Path + "@" + from.Version
+	}
+	if from.Sum != "" {
+		properties := []cdx.Property{{Name: "go:sum", Value: from.Sum}}
+		if c.Properties != nil {
+			properties = append(*c.Properties, properties...)
+		}
+		c.Properties = &properties
+	}
+	return c
+}
+
+// certificates lists the certificates of a store.
+func certificates(store fs.FS) ([]cdx.Component, error) {
+	if _, err := certs.Load(store, certs.Options{}); err != nil {
+		return nil, err
+	}
+	var list []cdx.Component
+	err := fs.WalkDir(store, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || path.Base(name) == "key.der" {
+			return err
+		}
+		der, err := fs.ReadFile(store, name)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(der)
+		list = append(list, cdx.Component{
+			Type:   cdx.ComponentTypeCryptographicAsset,
+			BOMRef: "certificate:" + name,
+			Name:   name,
+			Hashes: &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: hex.EncodeToString(sum[:])}},
+			CryptoProperties: &cdx.CryptoProperties{
+				AssetType:             cdx.CryptoAssetTypeCertificate,
+				CertificateProperties: properties(der),
+			},
+		})
+		return nil
+	})
+	return list, err
+}
