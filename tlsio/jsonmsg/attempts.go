@@ -35,7 +35,11 @@ func attemptKey(a net.Addr) netip.Addr {
 	if err != nil {
 		return netip.Addr{}
 	}
-	addr := p.Addr().Unmap().WithZone("")
+	return attemptAddr(p.Addr())
+}
+
+func attemptAddr(addr netip.Addr) netip.Addr {
+	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {
 		prefix, _ := addr.Prefix(64)
 		addr = prefix.Addr()
@@ -63,20 +67,27 @@ func (a *attempts) remove(e *list.Element) {
 	delete(a.table, e.Value.(*attempt).addr)
 }
 
-// refused reports whether addr may not try now, and whether that is news.
-func (a *attempts) refused(addr netip.Addr) (refused, news bool) {
+// refused reports whether addr may not try now.
+func (a *attempts) refused(addr netip.Addr) bool {
 	if a.max == 0 {
-		return false, false
+		return false
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t := a.find(addr)
-	if t == nil || t.count < a.max {
-		return false, false
+	return t != nil && t.count >= a.max
+}
+
+// news reports whether addr is refused and nobody was told yet.
+func (a *attempts) news(addr netip.Addr) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := a.find(addr)
+	if t == nil || t.count < a.max || t.told {
+		return false
 	}
-	news = !t.told
 	t.told = true
-	return true, news
+	return true
 }
 
 // try books a failure in advance, so that attempts side by side count too; it

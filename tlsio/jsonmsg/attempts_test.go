@@ -30,11 +30,10 @@ func TestAttempts(t *testing.T) {
 	x, y, z := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")
 	refused := func(addr netip.Addr, wantNews bool) bool {
 		t.Helper()
-		r, news := a.refused(addr)
-		if news != wantNews {
+		if news := a.news(addr); news != wantNews {
 			t.Errorf("news %v, want %v", news, wantNews)
 		}
-		return r
+		return a.refused(addr)
 	}
 	for range 3 {
 		if refused(x, false) {
@@ -87,7 +86,7 @@ func TestAttempts(t *testing.T) {
 	if len(a.table) != 2 || a.order.Len() != 2 || a.table[x] != nil {
 		t.Errorf("table %v", a.table)
 	}
-	if r, _ := a.refused(y); !r {
+	if !a.refused(y) {
 		t.Error("the address that was seen last is forgotten")
 	}
 
@@ -97,7 +96,7 @@ func TestAttempts(t *testing.T) {
 			t.Fatal("counts though switched off")
 		}
 	}
-	if r, _ := off.refused(x); r || off.table != nil {
+	if off.refused(x) || off.table != nil {
 		t.Error("counts though switched off")
 	}
 }

@@ -52,7 +52,7 @@ func NewClient(network tlsio.Network, options ClientOptions) (*Client, error) {
 		return nil, err
 	}
 	c.options.TLS, c.options.Password = tlsio.TLSOptions{}, nil // used up
-	c.events = inbox{handle: c.handle, limit: c.maxQueue, mem: &c.mem, wg: &c.wg}
+	c.events = inbox{handle: c.handle, limit: c.maxQueue, wg: &c.wg}
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
 	c.wg.Add(1)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -148,8 +149,11 @@ func TestPasswordLoop(t *testing.T) {
 	s.next("authenticated")
 	var answers atomic.Int32
 	var wg sync.WaitGroup
+	var guessers []*peer
 	for range 20 {
-		p := dialPeer(t, s.port)
+		guessers = append(guessers, dialPeer(t, s.port))
+	}
+	for _, p := range guessers {
 		wg.Go(func() {
 			io.WriteString(p.conn, `{"password":"guess"}`+"\n")
 			b, _ := io.ReadAll(p.r)
@@ -166,18 +170,17 @@ func TestPasswordLoop(t *testing.T) {
 		t.Errorf("%d guesses were judged", n)
 	}
 
-	// Now not even the right password helps, and that is reported once.
-	refusedRight := false
+	// Now not even the right password helps: there is no handshake. That is
+	// reported once.
+	o := clientTLS()
+	o.Host = "server.test"
 	for range 3 {
-		p := dialPeer(t, s.port)
-		io.WriteString(p.conn, `{"password":"`+kitty+`"}`+"\n")
-		if b, _ := io.ReadAll(io.LimitReader(p.r, 22)); len(b) == 0 {
-			refusedRight = true
+		if c, err := tlsio.Dial(timeout(t), testNetwork(t), s.addr, o); err == nil {
+			c.Close()
+			t.Error("the address is not refused")
 		}
 	}
-	if !refusedRight {
-		t.Error("the address is not refused")
-	}
+	wait(t, "refusals", func() bool { return s.Stats().Refused >= 3 })
 	reports := 0
 	for len(s.ch) > 0 {
 		if n := <-s.ch; n.kind == "refused" {
@@ -187,7 +190,7 @@ func TestPasswordLoop(t *testing.T) {
 			}
 		}
 	}
-	if reports > 1 {
+	if reports != 1 {
 		t.Errorf("%d reports", reports)
 	}
 	// Those who are inside stay, and the window passes.
@@ -196,6 +199,87 @@ func TestPasswordLoop(t *testing.T) {
 	later.Store(int64(DefaultAttemptWindow) + 1)
 	loginPeer(t, s.port)
 	s.find("authenticated")
+}
+
+// TestPasswordLoopOnOtherListener is for a listener that was brought along: it can't
+// refuse anybody, so Serve does.
+func TestPasswordLoopOnOtherListener(t *testing.T) {
+	s := newTestServer(t, func(o *ServerOptions) { o.MaxAttempts = 1 })
+	ln, err := tlsio.Listen(timeout(t), testNetwork(t), "127.0.0.1:0", serverTLS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ln) }()
+	defer func() {
+		s.Close()
+		if err := <-done; err != ErrServerClosed {
+			t.Errorf("Serve: %v", err)
+		}
+	}()
+	_, text, _ := net.SplitHostPort(ln.Addr().String())
+	port := 0
+	fmt.Sscan(text, &port)
+	p := dialPeer(t, port)
+	p.write("{}\n")
+	p.ended()
+	s.next("error")
+	s.next("close")
+	for range 3 {
+		if got := dialPeer(t, port).ended(); got != "" {
+			t.Errorf("got %q", got)
+		}
+	}
+	if n := s.next("refused"); n.err != ErrTooManyAttempts {
+		t.Errorf("refused: %v", n.err)
+	}
+	wait(t, "refusals", func() bool { return s.Stats().Refused == 3 })
+	s.quiet()
+}
+
+// TestBudget: what is queued counts against the listener's budget, and its Admit
+// decides as well.
+func TestBudget(t *testing.T) {
+	const size = 1 << 20
+	budget := tlsio.NewBudget(size)
+	var closed atomic.Bool
+	s := newTestServer(t, func(o *ServerOptions) {
+		o.TLS.Budget = budget
+		o.TLS.Admit = func(netip.AddrPort) error {
+			if closed.Load() {
+				return errors.New("closed today")
+			}
+			return nil
+		}
+		o.MaxMessage = size
+		o.OnMessage = func(s *Server, id uint64, m json.RawMessage) {
+			if q := budget.Report().Queues; q < int64(len(m)) {
+				t.Errorf("%d bytes are counted while a message of %d is handled", q, len(m))
+			}
+			s.Send(id, len(m))
+		}
+	})
+	p := loginPeer(t, s.port)
+	s.next("authenticated")
+	p.write(`"` + strings.Repeat("x", 100000) + `"` + "\n")
+	p.want("100002")
+	wait(t, "empty queues", func() bool { return budget.Report().Queues == 0 })
+	go io.WriteString(p.conn, `"`+strings.Repeat("x", size-10))
+	if n := s.next("error"); n.err != ErrMemory {
+		t.Errorf("error %v", n.err)
+	}
+	s.next("close")
+	wait(t, "empty budget", func() bool { return budget.Report().Used == 0 })
+	closed.Store(true)
+	o := clientTLS()
+	o.Host = "server.test"
+	if c, err := tlsio.Dial(timeout(t), testNetwork(t), s.addr, o); err == nil {
+		c.Close()
+		t.Error("Admit wasn't asked")
+	}
+	if n := s.next("refused"); !strings.Contains(n.err.Error(), "closed today") {
+		t.Errorf("refused: %v", n.err)
+	}
 }
 
 // TestOthersAnswers: an answer counts for the client that was asked only, and once.

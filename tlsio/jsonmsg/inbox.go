@@ -38,8 +38,7 @@ func (e *event) cost() int {
 // goroutine lives only while there are events.
 type inbox struct {
 	handle func(event)
-	limit  int // bytes of messages that may wait
-	mem    *meter
+	limit  int             // bytes of messages that may wait
 	wg     *sync.WaitGroup // counts the goroutine
 
 	mu      sync.Mutex
@@ -79,7 +78,7 @@ func (b *inbox) offer(e event) error {
 		b.mu.Lock()
 	}
 	defer b.mu.Unlock()
-	if !b.mem.take(cost) {
+	if !e.from.mem.take(cost) {
 		return ErrMemory
 	}
 	b.bytes += cost
@@ -107,7 +106,9 @@ func (b *inbox) run() {
 		b.mu.Unlock()
 		b.call(e)
 		cost := e.cost()
-		b.mem.give(cost)
+		if cost > 0 {
+			e.from.mem.give(cost)
+		}
 		b.mu.Lock()
 		b.bytes -= cost
 		if b.room != nil && cost > 0 {

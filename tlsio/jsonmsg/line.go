@@ -7,7 +7,7 @@ import "bytes"
 // concurrent use.
 type lines struct {
 	max  int    // bytes of a line without its LF; may change between lines
-	mem  *meter // what the incomplete line is charged to
+	mem  *purse // what the incomplete line is charged to
 	part []byte // the incomplete line
 }
 

@@ -45,7 +45,7 @@ func TestLines(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := &meter{}
-			got, err := cut(&lines{max: tt.max, mem: m}, tt.parts...)
+			got, err := cut(&lines{max: tt.max, mem: &purse{meter: m}}, tt.parts...)
 			if strings.Join(got, "|") != strings.Join(tt.want, "|") || len(got) != len(tt.want) || err != tt.err {
 				t.Errorf("got %q, %v; want %q, %v", got, err, tt.want, tt.err)
 			}
@@ -57,7 +57,7 @@ func TestLines(t *testing.T) {
 func TestLinesMemory(t *testing.T) {
 	const max = 100000
 	m := &meter{}
-	l := &lines{max: max, mem: m}
+	l := &lines{max: max, mem: &purse{meter: m}}
 	for i := range max {
 		if err := l.feed([]byte("x"), nil); err != nil {
 			t.Fatalf("byte %d: %v", i, err)
@@ -72,19 +72,20 @@ func TestLinesMemory(t *testing.T) {
 	if l.part != nil || m.used.Load() != 0 {
 		t.Errorf("after the line: %d bytes held, %d charged", cap(l.part), m.used.Load())
 	}
-	l.mem = &meter{limit: 2000}
+	m = &meter{limit: 2000}
+	l.mem = &purse{meter: m}
 	if _, err := cut(l, strings.Repeat("x", 1500), strings.Repeat("x", 1500)); err != ErrMemory {
 		t.Errorf("above the meter's limit: %v", err)
 	}
-	if used := l.mem.used.Load(); used > 2000 {
+	if used := m.used.Load(); used > 2000 {
 		t.Errorf("charged %d of 2000", used)
 	}
 	l.drop()
-	if used := l.mem.used.Load(); used != 0 {
+	if used := m.used.Load(); used != 0 {
 		t.Errorf("%d still charged", used)
 	}
 	// Whole lines are not copied, and not charged.
-	l.mem = &meter{limit: 1}
+	l.mem = &purse{meter: &meter{limit: 1}}
 	if got, err := cut(l, "whole\nlines\n"); err != nil || len(got) != 2 {
 		t.Errorf("whole lines: %q, %v", got, err)
 	}
@@ -112,7 +113,7 @@ func FuzzLines(f *testing.F) {
 	f.Add([]byte("aaaa\r\rb"), uint8(2), uint16(4))
 	f.Fuzz(func(t *testing.T, data []byte, step uint8, limit uint16) {
 		m := &meter{}
-		l := &lines{max: int(limit), mem: m}
+		l := &lines{max: int(limit), mem: &purse{meter: m}}
 		var got [][]byte
 		var err error
 		for rest := data; len(rest) > 0 && err == nil; {

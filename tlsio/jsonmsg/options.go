@@ -142,8 +142,9 @@ func (o *Limits) apply(errs *optionErrors, t *terms) {
 // ServerOptions configures a Server. The zero value lacks only TLS's certificate
 // and Password. Durations: 0 means the default, Off switches it off.
 type ServerOptions struct {
-	// TLS is the listener's. Its MaxHandshakes, MaxConnections and OnRefused are
-	// used by Listen; a listener that is brought along has its own.
+	// TLS is the listener's. Its limits (MaxHandshakes, MaxConnections, Admit,
+	// Budget) and OnRefused are used by Listen; a listener that is brought along has
+	// its own. What is queued for a connection of a Budget is counted there, too.
 	TLS tlsio.TLSOptions
 
 	// Password is what clients must present: any value that encoding/json can
@@ -171,7 +172,9 @@ type ServerOptions struct {
 	MaxPassword int
 	// MaxAttempts is how many wrong passwords an address (IPv6: a /64) may send;
 	// it is then refused until AttemptWindow has passed since the last one. 0
-	// means DefaultMaxAttempts, Unlimited switches the count off. MaxAddresses
+	// means DefaultMaxAttempts, Unlimited switches the count off. Listeners of
+	// Listen refuse it before the TLS handshake, and before the TCP handshake where
+	// the network can (tlsio.AdmittingNetwork). MaxAddresses
 	// bounds the table; when it is full, the address that was seen longest ago
 	// is forgotten.
 	MaxAttempts   int
@@ -199,7 +202,7 @@ type ServerOptions struct {
 	OnTimeout func(s *Server, id uint64)
 	// OnRefused is told of connections that never became clients: too many of
 	// them, too many wrong passwords before (once while that lasts), and, if
-	// TLS.OnRefused is not set, failed handshakes. Several calls may run at once,
+	// TLS.OnRefused is not set, what is reported there. Several calls may run at once,
 	// and hold up the acceptance of further connections.
 	OnRefused func(s *Server, remote net.Addr, err error)
 }
@@ -262,8 +265,9 @@ type ClientOptions struct {
 func (o *ServerOptions) check(s *Server) error {
 	var errs optionErrors
 	tls := o.TLS
-	s.listener = tlsio.TLSOptions{MaxHandshakes: tls.MaxHandshakes, MaxConnections: tls.MaxConnections, OnRefused: tls.OnRefused}
-	tls.MaxHandshakes, tls.MaxConnections, tls.OnRefused = 0, 0, nil
+	s.listener = tlsio.TLSOptions{MaxHandshakes: tls.MaxHandshakes, MaxConnections: tls.MaxConnections,
+		Admit: tls.Admit, Budget: tls.Budget, OnRefused: tls.OnRefused}
+	tls.MaxHandshakes, tls.MaxConnections, tls.Admit, tls.Budget, tls.OnRefused = 0, 0, nil, nil, nil
 	if tls.Context != nil {
 		s.listener.Context = tls.Context
 		s.listener.HandshakeTimeout = tls.HandshakeTimeout

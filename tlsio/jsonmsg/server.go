@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -50,9 +51,7 @@ func NewServer(options ServerOptions) (*Server, error) {
 	}
 	s.options.TLS, s.options.Password = tlsio.TLSOptions{}, nil // used up
 	s.attempts.now = time.Now
-	if s.listener.OnRefused == nil {
-		s.listener.OnRefused = s.tell
-	}
+	s.guard()
 	return s, nil
 }
 
@@ -66,6 +65,40 @@ func (s *Server) Listen(ctx context.Context, network tlsio.Network, address stri
 		return nil, ErrServerClosed
 	}
 	return tlsio.Listen(ctx, network, address, s.listener)
+}
+
+// guard has s.listener refuse the addresses that sent too many wrong passwords before
+// anything is spent on them, and takes part in what it reports.
+func (s *Server) guard() {
+	admit, refused := s.listener.Admit, s.listener.OnRefused
+	s.listener.Admit = func(remote netip.AddrPort) error {
+		if s.attempts.refused(attemptAddr(remote.Addr())) {
+			return ErrTooManyAttempts
+		}
+		if admit != nil {
+			return admit(remote)
+		}
+		return nil
+	}
+	s.listener.OnRefused = func(remote net.Addr, err error) {
+		switch {
+		case errors.Is(err, ErrTooManyAttempts):
+			s.locked(remote)
+		case refused != nil:
+			refused(remote, err)
+		default:
+			s.tell(remote, err)
+		}
+	}
+}
+
+// locked counts a connection from an address that sent too many wrong passwords, and
+// reports the first.
+func (s *Server) locked(remote net.Addr) {
+	s.stats.refused.Add(1)
+	if s.attempts.news(attemptKey(remote)) {
+		s.tell(remote, ErrTooManyAttempts)
+	}
 }
 
 // Serve takes the connections of ln, a listener of tlsio.Listen, until Close or
@@ -112,11 +145,8 @@ func (s *Server) Serve(ln net.Listener) error {
 // admit makes a client of a connection and starts its session, or returns why not.
 func (s *Server) admit(conn *tlsio.Conn) error {
 	remote := conn.RemoteAddr()
-	if refused, news := s.attempts.refused(attemptKey(remote)); refused {
-		s.stats.refused.Add(1)
-		if news {
-			s.tell(remote, ErrTooManyAttempts)
-		}
+	if s.attempts.refused(attemptKey(remote)) {
+		s.locked(remote)
 		return ErrTooManyAttempts
 	}
 	s.mu.Lock()
@@ -137,7 +167,7 @@ func (s *Server) admit(conn *tlsio.Conn) error {
 		s.remove(evicted)
 	}
 	c := &session{terms: &s.terms, id: s.nextID, conn: conn, side: s, server: true, ids: new(atomic.Uint64)}
-	c.inbox = &inbox{handle: s.handle, limit: s.maxQueue, mem: &s.mem, wg: &s.wg}
+	c.inbox = &inbox{handle: s.handle, limit: s.maxQueue, wg: &s.wg}
 	s.nextID++
 	s.clients[c.id] = c
 	s.waiting = append(s.waiting, c)

@@ -51,6 +51,7 @@ type session struct {
 	ids    *atomic.Uint64 // request ids count here
 	server bool
 	done   chan struct{} // closed by end
+	mem    purse
 
 	// The reader's own.
 	phase    phase
@@ -105,6 +106,7 @@ const (
 
 func (s *session) start() {
 	s.done = make(chan struct{})
+	s.mem = purse{&s.terms.mem, tlsio.AccountOf(s.conn)}
 	s.lines.mem = &s.mem
 	s.lines.max = s.maxMessage
 	s.phase = clientWaits
