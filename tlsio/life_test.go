@@ -63,12 +63,15 @@ func TestLife(t *testing.T) {
 func FuzzLife(f *testing.F) {
 	f.Add(uint64(1), []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
 	f.Add(uint64(7), []byte{6, 6, 3, 8, 255, 2})
-	f.Fuzz(func(t *testing.T, seed uint64, script []byte) { runLife(t, seed, script[:min(len(script), 500)], 8000) })
+	f.Fuzz(func(t *testing.T, seed uint64, script []byte) { runLife(t, seed, script[:min(len(script), 500)], 3000) })
 }
 
 func runLife(t *testing.T, seed uint64, script []byte, size int) {
 	leaks(t)
 	o := simnet.Schedule(seed)
+	if size < 10000 {
+		o.Pause = 0 // for the fuzzer, which wants many
+	}
 	if o.Buffer != 0 && o.Buffer < 64 {
 		size /= 10
 	}

@@ -366,6 +366,9 @@ func (l *link) drain() {
 		n, err := l.conn.Write(p)
 		l.mu.Lock()
 		l.out.drop(n)
+		if l.out.n == 0 {
+			l.out.head = 0 // whole records again, in memory that the caches know
+		}
 		if err != nil {
 			l.writeFailed(err)
 			break
