@@ -78,11 +78,17 @@ func (s *Server) admits(remote netip.AddrPort) bool {
 	case !listed && s.handler.ConnectionRequest == nil, config.Admit != nil && config.Admit(remote) != nil:
 		s.countBlocked()
 		return false
-	case config.Budget != nil:
-		r := config.Budget.Report()
-		return config.memory(s.network) <= r.Limit-r.Used
+	case config.Budget == nil:
+		return true
 	}
-	return true
+	r := config.Budget.Report()
+	fits := config.memory(s.network) <= r.Limit-r.Used
+	if !fits {
+		s.mu.Lock()
+		s.refuse(tlsio.ErrBudget)
+		s.mu.Unlock()
+	}
+	return fits
 }
 
 // recommend says what the lists do. s.mu is held.
@@ -121,7 +127,6 @@ func (s *Server) request(config *Config, remote netip.AddrPort) bool {
 // room reports whether MaxConnections allows one more. s.mu is held.
 func (s *Server) room() bool {
 	if s.open < s.config.MaxConnections {
-		s.full = false
 		return true
 	}
 	s.refuse(ErrTooManyConnections)
@@ -238,6 +243,7 @@ func (s *Server) accepted(ln net.Listener, raw net.Conn, implicit bool) {
 		}
 	}
 	s.open++
+	s.full = false
 	s.spawnLocked(func() {
 		defer func() {
 			account.Close()

@@ -157,12 +157,8 @@ func TestOpenSSL(t *testing.T) {
 				if starttls {
 					b.next("Connected")
 				}
-				for {
-					e := b.skipTo("Connected")
-					if e.err != nil {
-						t.Fatal(e.err)
-					}
-					break
+				if e := b.skipTo("Connected"); e.err != nil {
+					t.Fatal(e.err)
 				}
 				if e := b.skipTo("Disconnected"); e.err != nil {
 					t.Error(e.err)

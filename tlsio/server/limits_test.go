@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot.dev/internal/testenv"
 	"ingot.dev/tlsio"
 )
 
@@ -335,6 +336,7 @@ func TestSocketOptions(t *testing.T) {
 
 // TestBacklogOfHost: the operating system's listeners take it.
 func TestBacklogOfHost(t *testing.T) {
+	testenv.NeedHost(t)
 	ln, err := tlsio.HostNetwork{}.Listen(within(t), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -353,8 +355,9 @@ func TestBacklogOfHost(t *testing.T) {
 //
 //conform:ipworks config.UseIPv6 works tlsio/server.Config.UseIPv6
 func TestIPVersions(t *testing.T) {
+	testenv.NeedHost(t)
 	for version, want := range map[IPVersion]string{IPv4Only: "tcp4", IPv6Only: "tcp6", IPv4AndIPv6: "tcp"} {
-		r := &recorder{Network: testNetwork(t)}
+		r := &recorder{Network: tlsio.HostNetwork{}}
 		b := prepareOn(t, r, Config{UseIPv6: version}, Handler{}, noReady)
 		if err := b.StartListening(within(t)); err != nil {
 			if version == IPv6Only {
@@ -367,7 +370,7 @@ func TestIPVersions(t *testing.T) {
 			t.Errorf("version %d: network %s", version, r.network)
 		}
 		for host, served := range map[string]bool{"127.0.0.1": version != IPv6Only, "::1": version != IPv4Only} {
-			conn, err := testNetwork(t).DialContext(within(t), "tcp", net.JoinHostPort(host, fmt.Sprint(b.LocalPort())))
+			conn, err := tlsio.HostNetwork{}.DialContext(within(t), "tcp", net.JoinHostPort(host, fmt.Sprint(b.LocalPort())))
 			if err != nil {
 				if served && host == "127.0.0.1" {
 					t.Error(err)
@@ -463,7 +466,7 @@ func TestLingerTimeout(t *testing.T) {
 func TestClientResets(t *testing.T) {
 	b := newBench(t, Config{}, Handler{}, noReady)
 	_, cl := b.open()
-	cl.Conn.(*net.TCPConn).SetLinger(0)
+	cl.Conn.(interface{ SetLinger(int) error }).SetLinger(0)
 	cl.Close()
 	e := b.next("Disconnected")
 	wantCode(t, e.err, 10054)
@@ -488,7 +491,7 @@ func TestFlood(t *testing.T) {
 					conn.Write([]byte("hello"))
 				}
 				if (i+j)%2 == 0 {
-					conn.(*net.TCPConn).SetLinger(0)
+					conn.(interface{ SetLinger(int) error }).SetLinger(0)
 				}
 				conn.Close()
 			}
