@@ -4,14 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -140,37 +135,5 @@ func TestHTTP(t *testing.T) {
 				t.Errorf("%d connections, want one that is kept", dials)
 			}
 		})
-	}
-}
-
-// TestNoLayeredClasses: the tables say that these classes are absent. When one of
-// them comes, its row needs a test in place of this.
-//
-//conform:ecma-419 WebSocketClient refused tlsio.TLS.NetConn -- no class; packages that speak it take the net.Conn
-//conform:ecma-419 MQTTClient refused tlsio.TLS.NetConn -- no class; packages that speak it take the net.Conn
-//conform:ecma-419 DNSSD refused tlsio.UDP -- no class; UDP joins its multicast group
-func TestNoLayeredClasses(t *testing.T) {
-	files := 0
-	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-		if err != nil {
-			return err
-		}
-		files++
-		for name := range f.Scope.Objects {
-			lower := strings.ToLower(name)
-			for _, class := range []string{"websocket", "mqtt", "dnssd", "mdns"} {
-				if ast.IsExported(name) && strings.Contains(lower, class) {
-					t.Errorf("%s declares %s", path, name)
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil || files < 20 {
-		t.Errorf("%d files, %v", files, err)
 	}
 }
