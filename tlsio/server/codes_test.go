@@ -154,6 +154,22 @@ func TestCodes(t *testing.T) {
 }
 
 // TestSystemErrors wraps each system error as package net does.
+//
+//conform:ipworks error.10004 works tlsio/server.CodeInterrupted, tlsio/server.CodeOf
+//conform:ipworks error.10013 works tlsio/server.CodeAccessDenied, tlsio/server.CodeOf
+//conform:ipworks error.10022 works tlsio/server.CodeInvalidArgument, tlsio/server.CodeOf
+//conform:ipworks error.10024 works tlsio/server.CodeTooManyFiles, tlsio/server.CodeOf
+//conform:ipworks error.10035 works tlsio/server.CodeSocketWouldBlock, tlsio/server.CodeOf
+//conform:ipworks error.10038 works tlsio/server.CodeNotSocket, tlsio/server.CodeOf
+//conform:ipworks error.10040 works tlsio/server.CodeMessageTooLong, tlsio/server.CodeOf
+//conform:ipworks error.10045 works tlsio/server.CodeNotSupported, tlsio/server.CodeOf
+//conform:ipworks error.10047 works tlsio/server.CodeAddressFamilyNotSupported, tlsio/server.CodeOf
+//conform:ipworks error.10051 works tlsio/server.CodeNetworkUnreachable, tlsio/server.CodeOf
+//conform:ipworks error.10053 works tlsio/server.CodeAborted, tlsio/server.CodeOf
+//conform:ipworks error.10055 works tlsio/server.CodeNoBufferSpace, tlsio/server.CodeOf
+//conform:ipworks error.10057 works tlsio/server.CodeNotConnected, tlsio/server.CodeOf
+//conform:ipworks error.10058 works tlsio/server.CodeShutdown, tlsio/server.CodeOf
+//conform:ipworks error.10065 works tlsio/server.CodeHostUnreachable, tlsio/server.CodeOf
 func TestSystemErrors(t *testing.T) {
 	for no, want := range map[syscall.Errno]Code{
 		syscall.EINTR: 10004, syscall.EBADF: 10009, syscall.EACCES: 10013, syscall.EPERM: 10013, syscall.EFAULT: 10014,
@@ -176,6 +192,11 @@ func TestSystemErrors(t *testing.T) {
 }
 
 // TestOtherErrors: what no peer or system provokes in a test.
+//
+//conform:ipworks error.273 works tlsio/server.CodeCredentials, tlsio/server.CodeOf
+//conform:ipworks error.11001 works tlsio/server.CodeHostNotFound, tlsio/server.CodeOf
+//conform:ipworks error.11002 works tlsio/server.CodeHostNotFoundTryAgain, tlsio/server.CodeOf
+//conform:ipworks error.11003 works tlsio/server.CodeNameServerFailure, tlsio/server.CodeOf
 func TestOtherErrors(t *testing.T) {
 	for _, test := range []struct {
 		err  error

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"io"
+	"io/fs"
 	"net/netip"
 	"time"
 
@@ -134,6 +136,18 @@ type Config struct {
 	HandshakeInactivity time.Duration
 	// LogTLSPackets reports every TLS record through TLSStatus.
 	LogTLSPackets bool
+
+	// CodePage is how SendText and SendLine put text into bytes; 0 is UTF-8. Its
+	// Decode is for what DataIn brings.
+	CodePage CodePage
+
+	// Files is where the settings OpenSSLCAFile and OpenSSLCADir find files.
+	Files fs.FS
+	// OpenAppend opens the file of the setting SSLKeyLogFile, to append to. It may
+	// be anything that takes lines: flash, the console, the network.
+	OpenAppend func(name string) (io.Writer, error)
+
+	text *tlsText // settings of TLS that were made by text
 
 	// Post, if set, has all events called through it: Loop.Post for programs that
 	// step, App.Post for those that run a tlsio.App. It must call functions one

@@ -15,14 +15,23 @@ func (c *Config) secureContext() (*tlsio.SecureContext, error) {
 		return nil, nil
 	}
 	if c.TLS.Context != nil {
+		var errs optionErrors
 		if c.AuthenticateClients {
-			var errs optionErrors
 			errs.add("AuthenticateClients", true, "can't change TLS.Context; give the options themselves in TLS")
-			return nil, errs.err("StartListening")
+		}
+		if c.text != nil {
+			errs.add("TLS.Context", nil, "can't be changed by the text settings of TLS; give the options themselves in TLS")
+		}
+		if err := errs.err("StartListening"); err != nil {
+			return nil, err
 		}
 		return c.TLS.Context, nil
 	}
-	return tlsio.NewServerContext(c.tlsOptions())
+	o := c.tlsOptions()
+	if err := c.text.apply(&o); err != nil {
+		return nil, &Error{Op: "StartListening", Code: CodeInvalidArgument, Err: err}
+	}
+	return tlsio.NewServerContext(o)
 }
 
 // tlsOptions returns the options of a context.
@@ -139,7 +148,7 @@ func (c *Connection) handshakeFailed(err error) {
 // authenticate has ClientAuthentication decide. It is called within the handshake,
 // on the reading goroutine.
 func (c *Connection) authenticate(s *tlsio.State) error {
-	a := &ClientAuthentication{Chain: s.PeerCertificates, Status: s.AuthorizationError()}
+	a := &ClientAuthentication{Chain: s.PeerCertificates, Status: c.config.text.judge(s, &c.config.TLS)}
 	if f := c.config.TLS.VerifyPeer; f != nil && a.Status == nil {
 		a.Status = f(s)
 	}

@@ -24,13 +24,22 @@ const chunk = 16 << 10
 // p may be used again once Send has returned.
 func (c *Connection) Send(p []byte) (int, error) { return c.send("Send", p) }
 
-// SendText sends text in UTF-8; see Send.
-func (c *Connection) SendText(text string) (int, error) { return c.send("SendText", []byte(text)) }
+// SendText sends text in Config.CodePage; see Send. Text that it can't express is an
+// error with ErrCodePage in it, and nothing is sent.
+func (c *Connection) SendText(text string) (int, error) { return c.sendText("SendText", text) }
 
-// SendLine sends text with CR LF behind it; see Send. The number of bytes counts
+// SendLine sends text with CR LF behind it; see SendText. The number of bytes counts
 // CR LF too.
 func (c *Connection) SendLine(text string) (int, error) {
-	return c.send("SendLine", append(append(make([]byte, 0, len(text)+2), text...), '\r', '\n'))
+	return c.sendText("SendLine", text+"\r\n")
+}
+
+func (c *Connection) sendText(op, text string) (int, error) {
+	p, err := c.config.CodePage.Encode(text)
+	if err != nil {
+		return 0, &Error{op, c.id, CodeInvalidArgument, err}
+	}
+	return c.send(op, p)
 }
 
 func (c *Connection) send(op string, p []byte) (int, error) {

@@ -100,6 +100,12 @@ func (c Config) checked(op string) (Config, error) {
 	if c.StartMode > StartExplicit {
 		errs.add("StartMode", int(c.StartMode), "use StartNone, StartAutomatic, StartImplicit or StartExplicit")
 	}
+	if !c.CodePage.valid() {
+		errs.add("CodePage", int(c.CodePage), codePageFix)
+	}
+	if err := c.settle(); err != nil {
+		errs = append(errs, err)
+	}
 	if c.TLS.MaxConnections != 0 {
 		errs.add("TLS.MaxConnections", c.TLS.MaxConnections, "leave it out; MaxConnections counts all connections")
 	}
