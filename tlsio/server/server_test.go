@@ -333,7 +333,7 @@ func TestListening(t *testing.T) {
 
 // TestPortInUse: an error of the network has its Winsock number.
 //
-//conform:ipworks config.BindExclusively works tlsio/server.Config.LocalPort
+//conform:ipworks config.BindExclusively differs tlsio/server.Config.LocalPort -- ports are never shared: False is refused
 func TestPortInUse(t *testing.T) {
 	b := newBench(t, Config{LocalHost: "127.0.0.1"}, Handler{}, 0)
 	other := prepare(t, Config{LocalHost: "127.0.0.1", LocalPort: b.LocalPort()}, Handler{}, 0)

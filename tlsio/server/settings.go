@@ -49,6 +49,14 @@ var settings = slices.Concat([]setting{
 			c.UseIPv6 = IPVersion(n)
 			return ""
 		}},
+	{"SSLProvider", // a property of the reference; there is nowhere else to set it
+		func(*Config) string { return "2" },
+		func(_ *Config, v string) string {
+			if v != "0" && v != "2" {
+				return "there is one implementation of TLS, the internal one; leave it out, or use 0 or 2"
+			}
+			return ""
+		}},
 	readOnly("BuildInfo", buildInfo),
 	readOnly("LicenseInfo", licenseInfo),
 	{"CodePage",

@@ -77,13 +77,14 @@ func refuse(t testing.TB, c *Config, assignment, word string) {
 //conform:ipworks config.BlockedClients differs tlsio/server.Config.BlockedClients -- as AllowedClients
 //conform:ipworks config.BindExclusively differs tlsio/server.Config.Set -- ports are never shared: False is refused
 //conform:ipworks config.MaskSensitiveData differs tlsio/server.Config.Set -- keys and passwords are never logged: False is refused
+//conform:ipworks SSLProvider differs tlsio/server.Config.Set -- there is one implementation, the internal one: it reads 2, 0 is accepted, 1 is refused
 //conform:ipworks config.UseInternalSecurityAPI differs tlsio/server.Config.Set -- there is one implementation: it reads True, and False is refused
 func TestPlainSettings(t *testing.T) {
 	c := &Config{}
 	for name, value := range map[string]string{
 		"AllowedClients": "*", "BlockedClients": "", "BindExclusively": "True", "DefaultConnectionTimeout": "0", "InBufferSize": "0",
 		"KeepAliveTime": "0", "MaxConnections": "1000", "TcpNoDelay": "False", "UseIPv6": "0", "LogSSLPackets": "False",
-		"CodePage": "65001", "MaskSensitiveData": "True", "UseInternalSecurityAPI": "True",
+		"CodePage": "65001", "MaskSensitiveData": "True", "UseInternalSecurityAPI": "True", "SSLProvider": "2",
 		"SSLEnabledCipherSuites": "*", "SSLEnabledProtocols": "15360", "SSLSecurityFlags": "0", "OpenSSLCipherList": "DEFAULT", "ReuseSSLSession": "True",
 	} {
 		if got := get(t, c, name); got != value {
@@ -108,7 +109,7 @@ func TestPlainSettings(t *testing.T) {
 			t.Errorf("%s: %v, %v", assignment, c.NoDelay, err)
 		}
 	}
-	for _, same := range []string{"BindExclusively=yes", "MaskSensitiveData=1", "UseInternalSecurityAPI=TRUE"} {
+	for _, same := range []string{"BindExclusively=yes", "MaskSensitiveData=1", "UseInternalSecurityAPI=TRUE", "SSLProvider=0", "SSLProvider=2"} {
 		if err := c.Set(same); err != nil {
 			t.Error(err)
 		}
@@ -117,7 +118,7 @@ func TestPlainSettings(t *testing.T) {
 		"AllowedClients=host.example": "host.example", "BlockedClients=1.2.3": "1.2.3", "BindExclusively=False": "never shared",
 		"DefaultConnectionTimeout=-1": "seconds", "DefaultConnectionTimeout=x": "seconds", "InBufferSize=-1": "67108864", "OutBufferSize=99999999999": "67108864",
 		"KeepAliveTime=1.5": "milliseconds", "KeepAliveInterval=": "milliseconds", "MaxConnections=0": "100000", "MaxConnections=100001": "100000",
-		"TcpNoDelay=maybe": "True or False", "UseIPv6=3": "both", "LogSSLPackets=": "True or False", "MaskSensitiveData=False": "never logged", "UseInternalSecurityAPI=False": "one implementation",
+		"TcpNoDelay=maybe": "True or False", "UseIPv6=3": "both", "LogSSLPackets=": "True or False", "MaskSensitiveData=False": "never logged", "UseInternalSecurityAPI=False": "one implementation", "SSLProvider=1": "one implementation",
 	} {
 		refuse(t, c, assignment, word)
 	}
