@@ -52,4 +52,19 @@
 // (MaxLineLength), records (MaxRecordLength), the send queue (SendQueue), the
 // handshake's time (TLS.HandshakeTimeout in all, HandshakeInactivity between
 // two bytes), a close that waits for the peer (LingerTimeout).
+//
+// # Settings as text
+//
+// The reference's configuration settings are NAME=VALUE lines: [Config.Parse] reads a
+// file of them, [Config.Set] and [Config.Get] one, [Server.ConfigText] is the
+// reference's method for a server that runs, with NAME[id] for what a connection
+// negotiated. Each works or is refused by a [*SettingError] that says what would be
+// accepted; none is ignored. Those of TLS (SSL..., OpenSSL..., TLS12..., TLS13...) are
+// laid over Config.TLS when the server makes its context, and judged together: a
+// suite without its version, or the other way round, is an error at once.
+//
+// # Numbers
+//
+// [CodeOf] gives every error its number of the reference (135, 276, 10054 ...), and
+// [Code.String] the text; [Status] is both, as events of the reference have them.
 package server

@@ -146,7 +146,7 @@ func TestInfo(t *testing.T) {
 // TestUnknownSettings: the error names what was perhaps meant.
 func TestUnknownSettings(t *testing.T) {
 	c := &Config{}
-	for name, meant := range map[string]string{"MaxConnection": "MaxConnections", "tcpdelay": "TcpNoDelay", "SSLProtocols": "SSLEnabledProtocols", "SSLNegotiatedProtocol": "SSLNegotiated", "": "?"} {
+	for name, meant := range map[string]string{"MaxConnection": "MaxConnections", "tcpdelay": "TcpNoDelay", "SSLEnabledProtocol": "SSLEnabledProtocols", "SSLNegotiatedProtocol": "SSLNegotiated", "": "?"} {
 		for _, err := range []error{c.Set(name + "=1"), func() error { _, err := c.Get(name); return err }()} {
 			if e, ok := errors.AsType[*SettingError](err); !ok || !strings.Contains(e.Fix, meant) {
 				t.Errorf("%q: %v", name, err)
