@@ -45,6 +45,8 @@
 // a wildcard for it (one whole label, RFC 9525 §6.3), else the default: the
 // identity called "default", or the only one there is. With no default, a
 // client that asks for an unknown name is answered with the alert
-// unrecognized_name. Identities whose certificate is for clients only take no
+// unrecognized_name. A name may be carried by several identities if their keys are of
+// different kinds, ECDSA and RSA for example: then the client is shown the first, in
+// that order, that it can verify. Identities whose certificate is for clients only take no
 // part in this; they are found by [Store.Identity].
 package certs

@@ -59,6 +59,28 @@ func hasUsage(cert *x509.Certificate, usage x509.ExtKeyUsage) bool {
 	return slices.Contains(cert.ExtKeyUsage, usage) || slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
+// preference orders identities of one name: signatures on elliptic curves are cheap
+// for us, P-256 is what all clients know, and RSA is for those that know nothing else.
+func (id *Identity) preference() int {
+	switch id.leaf.PublicKeyAlgorithm {
+	case x509.ECDSA:
+		return 0
+	case x509.Ed25519:
+		return 1
+	}
+	return 2
+}
+
+// nameSet returns the certificate's names in an order of their own.
+func (id *Identity) nameSet() []string {
+	names := id.Names()
+	for i := range names {
+		names[i] = normalizeName(names[i])
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // TLS returns the identity for a tls.Config's Certificates, with Leaf set. Its
 // PrivateKey is a crypto.Signer (for RSA also a crypto.Decrypter) of a type
 // that cannot be printed or encoded.

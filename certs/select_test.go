@@ -379,3 +379,68 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// A name with an ECDSA and an RSA certificate: each client is shown the one that it
+// can verify, with and without SNI, and ECDSA if it can verify both.
+func TestSelectByKind(t *testing.T) {
+	ca := certstest.NewCA(t, certstest.Template{})
+	tree := certstest.Tree{}
+	tree.AddIdentity("default", ca.Issue(certstest.Template{Names: []string{"localhost", "*.sub.test"}, Algorithm: certstest.RSA2048}))
+	tree.AddIdentity("modern", ca.Issue(certstest.Template{Names: []string{"*.Sub.test", "localhost"}}))
+	tree.AddIdentity("edwards", ca.Issue(certstest.Template{Names: []string{"localhost", "*.sub.test"}, Algorithm: certstest.Ed25519}))
+	tree.AddIdentity("other", ca.Issue(certstest.Template{Names: []string{"other.test"}, Algorithm: certstest.RSA2048}))
+	store := load(t, tree)
+
+	for _, name := range []string{"localhost", "a.sub.test", "", "unknown.test"} {
+		var got []string
+		for _, id := range store.Candidates(name) {
+			got = append(got, id.Name())
+		}
+		if want := []string{"modern", "edwards", "default"}; !slices.Equal(got, want) {
+			t.Errorf("Candidates(%q) = %q, want %q", name, got, want)
+		}
+	}
+	if ids := store.Candidates("other.test"); len(ids) != 1 || ids[0].Name() != "other" {
+		t.Errorf("Candidates(other.test) = %v", ids)
+	}
+	server := &tls.Config{GetCertificate: store.GetCertificate}
+	for _, tt := range []struct {
+		name   string
+		client *tls.Config
+		want   x509.PublicKeyAlgorithm
+	}{
+		{"any, TLS 1.3", &tls.Config{}, x509.ECDSA},
+		{"any, TLS 1.2", &tls.Config{MaxVersion: tls.VersionTLS12}, x509.ECDSA},
+		{"RSA only", &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}}, x509.RSA},
+		{"ECDSA only", &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}, x509.ECDSA},
+	} {
+		for _, sni := range []string{"localhost", "10.0.0.1"} { // an address is not sent
+			client := tt.client.Clone()
+			client.ServerName, client.InsecureSkipVerify = sni, true
+			state, serverErr, clientErr := connect(server, client)
+			if serverErr != nil || clientErr != nil {
+				t.Errorf("%s, %s: %v, %v", tt.name, sni, serverErr, clientErr)
+				continue
+			}
+			if got := state.PeerCertificates[0].PublicKeyAlgorithm; got != tt.want {
+				t.Errorf("%s, %s: was shown a certificate with a key for %v, want %v", tt.name, sni, got, tt.want)
+			}
+		}
+	}
+}
+
+// Without one called "default", identities that differ in their keys alone are the
+// default together; any other makes that nobody's.
+func TestDefaultByKind(t *testing.T) {
+	ca := certstest.NewCA(t, certstest.Template{})
+	tree := certstest.Tree{}
+	tree.AddIdentity("a", ca.Issue(certstest.Template{Names: []string{"x.test"}, Algorithm: certstest.RSA2048}))
+	tree.AddIdentity("b", ca.Issue(certstest.Template{Names: []string{"x.test"}}))
+	if id, ok := load(t, tree).Default(); !ok || id.Name() != "b" {
+		t.Errorf("Default() = %v, %v; want b", id, ok)
+	}
+	tree.AddIdentity("c", ca.Issue(certstest.Template{Names: []string{"y.test"}, Algorithm: certstest.Ed25519}))
+	if id, ok := load(t, tree).Default(); ok {
+		t.Errorf("Default() = %v; want none", id)
+	}
+}

@@ -20,9 +20,9 @@ type Store struct {
 	anchors    []Anchor
 	identities []*Identity
 	byName     map[string]*Identity
-	exact      map[string]*Identity // by DNS name
-	wildcard   map[string]*Identity // by DNS name without the "*."
-	fallback   *Identity            // may be nil
+	exact      map[string][]*Identity // by DNS name; of each kind of key, best first
+	wildcard   map[string][]*Identity // by DNS name without the "*."
+	fallback   []*Identity            // may be empty
 	warnings   []*FileError
 }
 
@@ -46,8 +46,8 @@ func newStore(report *Report) *Store {
 		anchors:    report.Anchors,
 		identities: report.Identities,
 		byName:     map[string]*Identity{},
-		exact:      map[string]*Identity{},
-		wildcard:   map[string]*Identity{},
+		exact:      map[string][]*Identity{},
+		wildcard:   map[string][]*Identity{},
 		warnings:   report.Warnings,
 	}
 	for _, a := range report.Anchors {
@@ -58,30 +58,56 @@ func newStore(report *Report) *Store {
 		}
 		pool.AddCert(a.Cert)
 	}
-	servers := 0
+	var servers []*Identity
 	for _, id := range report.Identities {
 		s.byName[id.name] = id
-		if !id.ForServers() {
-			continue
+		if id.ForServers() {
+			servers = append(servers, id)
 		}
-		servers++
-		s.fallback = id
+	}
+	slices.SortStableFunc(servers, func(a, b *Identity) int { return a.preference() - b.preference() })
+	for _, id := range servers {
 		for _, name := range id.leaf.DNSNames {
 			name = normalizeName(name)
 			if domain, ok := strings.CutPrefix(name, "*."); ok {
-				s.wildcard[domain] = id
+				add(s.wildcard, domain, id)
 			} else {
-				s.exact[name] = id
+				add(s.exact, name, id)
 			}
 		}
 	}
-	if servers != 1 {
-		s.fallback = nil
-		if id := s.byName[DefaultIdentity]; id != nil && id.ForServers() {
-			s.fallback = id
+	s.fallback = fallback(servers, s.byName[DefaultIdentity])
+	return s
+}
+
+// add lists id once.
+func add(index map[string][]*Identity, name string, id *Identity) {
+	if !slices.Contains(index[name], id) {
+		index[name] = append(index[name], id)
+	}
+}
+
+// fallback returns the identities for clients that ask for nothing we have: the one
+// called "default", else the only one there is, with those that stand in for it
+// with another kind of key.
+func fallback(servers []*Identity, named *Identity) []*Identity {
+	if len(servers) == 0 {
+		return nil
+	}
+	of := named
+	if of == nil || !of.ForServers() {
+		of = servers[0]
+	}
+	var twins []*Identity
+	for _, id := range servers {
+		if slices.Equal(id.nameSet(), of.nameSet()) && (id == of || id.preference() != of.preference()) {
+			twins = append(twins, id)
 		}
 	}
-	return s
+	if of != named && len(twins) != len(servers) {
+		return nil
+	}
+	return twins
 }
 
 // Roots returns a new pool of the trust anchors in a group, for a tls.Config's
@@ -119,7 +145,14 @@ func (s *Store) Identities() []*Identity { return slices.Clone(s.identities) }
 
 // Default returns the identity for clients that ask for no name or for an
 // unknown one; see the package comment.
-func (s *Store) Default() (*Identity, bool) { return s.fallback, s.fallback != nil }
+func (s *Store) Default() (*Identity, bool) { return first(s.fallback) }
+
+func first(ids []*Identity) (*Identity, bool) {
+	if len(ids) == 0 {
+		return nil, false
+	}
+	return ids[0], true
+}
 
 // Warnings returns what Load noticed and accepted, such as a certificate that
 // expires within 30 days. A firmware logs them when it starts.
@@ -127,27 +160,43 @@ func (s *Store) Warnings() []*FileError { return slices.Clone(s.warnings) }
 
 // Select returns the identity for a client that asks for serverName, which may
 // be empty. Case and a trailing dot do not matter. An IP address is not a
-// server name (RFC 6066 §3) and selects the default.
-func (s *Store) Select(serverName string) (*Identity, bool) {
+// server name (RFC 6066 §3) and selects the default. Of several with different kinds
+// of keys it is the one that most clients can use at least cost; see Candidates.
+func (s *Store) Select(serverName string) (*Identity, bool) { return first(s.candidates(serverName)) }
+
+// Candidates returns all identities for a client that asks for serverName: they
+// differ in their kinds of keys. Elliptic curves come before RSA.
+func (s *Store) Candidates(serverName string) []*Identity {
+	return slices.Clone(s.candidates(serverName))
+}
+
+func (s *Store) candidates(serverName string) []*Identity {
 	name := normalizeName(serverName)
-	if id, ok := s.exact[name]; ok {
-		return id, true
+	if ids := s.exact[name]; len(ids) > 0 {
+		return ids
 	}
 	if domain, ok := parentDomain(name); ok {
-		if id, ok := s.wildcard[domain]; ok {
-			return id, true
+		if ids := s.wildcard[domain]; len(ids) > 0 {
+			return ids
 		}
 	}
-	return s.Default()
+	return s.fallback
 }
 
 // GetCertificate is for a tls.Config: it selects by the name the client asks
-// for. Without a matching or default identity it returns neither certificate
+// for and, if there are several identities for it, by the signatures that the client
+// can verify. Without a matching or default identity it returns neither certificate
 // nor error, and crypto/tls answers with the alert unrecognized_name, unless
 // the Config has Certificates of its own.
 func (s *Store) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if id, ok := s.Select(hello.ServerName); ok {
-		return &id.tls, nil
+	ids := s.candidates(hello.ServerName)
+	if len(ids) == 0 {
+		return nil, nil
 	}
-	return nil, nil
+	for _, id := range ids[:len(ids)-1] {
+		if hello.SupportsCertificate(&id.tls) == nil {
+			return &id.tls, nil
+		}
+	}
+	return &ids[len(ids)-1].tls, nil // crypto/tls says if it doesn't fit
 }
