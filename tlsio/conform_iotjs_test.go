@@ -260,7 +260,7 @@ func TestIoTSocket(t *testing.T) {
 // TestIoTMinDHSize: a server chooses a suite with a finite-field group; no group is
 // large enough, because such suites were not offered.
 //
-//conform:iotjs option.minDHSize differs tlsio.Dial -- finite-field Diffie-Hellman is never used, so that every group of it is too small
+//conform:iotjs option.minDHSize differs tlsio.MinDHSize -- finite-field Diffie-Hellman is never used, so that every group of it is too small
 //conform:iotjs wire.suites differs tlsio.Dial, tlsio.Listen -- peers that know only DHE, static ECDH, brainpool or secp256k1 are refused with an alert and an error
 func TestIoTMinDHSize(t *testing.T) {
 	ln := testListen(t)
@@ -286,8 +286,12 @@ func TestIoTMinDHSize(t *testing.T) {
 	}()
 	o := clientOptions(t)
 	o.MaximumVersion = TLSv12
+	o.With = []Feature{MinDHSize(2048)}
 	_, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), o)
 	wantError(t, err, StageHandshake, Alert{AlertSent, 40})
+	o.With = []Feature{MinDHSize(0)}
+	_, err = Dial(timeout(t), noNetwork{t}, ln.Addr().String(), o)
+	wantOption(t, err, "With[0]")
 
 	// And a client that knows nothing else, at our server: handshake_failure.
 	refused := make(refusals, 1)
@@ -504,7 +508,7 @@ func TestIoTSecureContext(t *testing.T) {
 //conform:iotjs TLSSocket.remoteFamily works tlsio.TLS.RemoteFamily
 //conform:iotjs TLSSocket.remotePort works tlsio.TLS.RemotePort
 //conform:iotjs TLSSocket.encrypted differs tlsio.Conn, tlsio.TLS -- the type says it: only secured connections are *Conn or *TLS
-//conform:iotjs TLSSocket.getProtocol differs tlsio.State.Version -- servers have it too; 0 before the handshake, and an error on closed instances
+//conform:iotjs TLSSocket.getProtocol differs tlsio.State.VersionName -- servers have it too; "" before the handshake, and an error on closed instances
 func TestIoTSocketAddresses(t *testing.T) {
 	r := newRig(t)
 	sock, peer := r.tlsPair(TLSClientOptions{}, nil)
@@ -529,8 +533,8 @@ func TestIoTSocketAddresses(t *testing.T) {
 	if p, err := sock.RemotePort(); p != remote.Port || err != nil {
 		t.Errorf("RemotePort = %d, %v", p, err)
 	}
-	if s, err := sock.State(); err != nil || tls.VersionName(s.Version) != "TLS 1.3" {
-		t.Errorf("version %s, %v", tls.VersionName(s.Version), err)
+	if s, err := sock.State(); err != nil || s.VersionName() != TLSv13 {
+		t.Errorf("version %s, %v", s.VersionName(), err)
 	}
 	sock.Close()
 	if _, err := sock.State(); !errors.Is(err, ErrClosed) {
@@ -542,8 +546,8 @@ func TestIoTSocketAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer before.Close()
-	if s, err := before.State(); err != nil || s.Version != 0 {
-		t.Errorf("before the handshake: version %x, %v", s.Version, err)
+	if s, err := before.State(); err != nil || s.VersionName() != "" {
+		t.Errorf("before the handshake: version %s, %v", s.VersionName(), err)
 	}
 
 	// The same on connections that block, and what tells them from plain ones.
