@@ -19,7 +19,7 @@ const (
 // Wireshark's command line opens a recording decrypted, sees the handshake, and finds
 // nothing wrong with the packets.
 //
-//conform:ipworks SSLKeyLogFile differs tlsio/capture.Recorder.WriteTo, tlsio.TLSOptions.KeyLog -- secrets go to any writer, or into the recording itself
+//conform:ipworks config.SSLKeyLogFile differs tlsio/capture.Recorder.WriteTo -- a recording has its secrets in itself
 func TestWireshark(t *testing.T) {
 	server, client := pair(t)
 	with := func(c *tls.Config, change func(c *tls.Config)) *tls.Config {
