@@ -140,10 +140,19 @@ func (c *Connection) TLS() *tlsio.Conn {
 	return c.secured
 }
 
-// enter locks c, or returns an error if its life is over.
+// made returns an error if no server has made c.
+func (c *Connection) made(op string) error {
+	if c.server == nil {
+		return &Error{Op: op, Code: CodeInvalidConnectionID}
+	}
+	return nil
+}
+
+// enter locks c, or returns an error if its life is over, or if no server has made
+// it.
 func (c *Connection) enter(op string) error {
 	c.mu.Lock()
-	if c.phase == phaseOver {
+	if c.phase == phaseOver || c.server == nil {
 		c.mu.Unlock()
 		return &Error{Op: op, ID: c.id, Code: CodeInvalidConnectionID}
 	}
@@ -274,6 +283,9 @@ func (c *Connection) RecordLength() int {
 // it comes from the client, these errors are what bounds memory.
 func (c *Connection) ChangeRecordLength(n int) error {
 	const op = "ChangeRecordLength"
+	if err := c.made(op); err != nil {
+		return err
+	}
 	if n < 0 || n > c.config.MaxRecordLength {
 		var errs optionErrors
 		errs.add("RecordLength", n, "use 0 to MaxRecordLength")

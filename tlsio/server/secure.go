@@ -63,6 +63,9 @@ func (c *Config) implicit(port int) bool {
 // plain text into the secured connection.
 func (c *Connection) StartTLS() error {
 	const op = "StartTLS"
+	if err := c.made(op); err != nil {
+		return err
+	}
 	if c.server.context() == nil {
 		return &Error{op, c.id, CodeNoServerCertificate, errors.New("set StartMode and TLS before listening")}
 	}

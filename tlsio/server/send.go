@@ -35,6 +35,9 @@ func (c *Connection) SendLine(text string) (int, error) {
 }
 
 func (c *Connection) sendText(op, text string) (int, error) {
+	if err := c.made(op); err != nil {
+		return 0, err
+	}
 	p, err := c.config.CodePage.Encode(text)
 	if err != nil {
 		return 0, &Error{op, c.id, CodeInvalidArgument, err}
