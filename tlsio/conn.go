@@ -25,6 +25,7 @@ type Conn struct {
 	limit   atomic.Int32 // longest record payload we send; 0 means crypto/tls's choice
 	release func()       // called once when the connection is closed
 	closed  atomic.Bool
+	left    atomic.Pointer[leftover] // read before, by the instance that gave it away; mostly nil
 
 	// Set during the handshake, constant afterwards.
 	terms    *terms
@@ -83,6 +84,9 @@ func (c *Conn) CloseNotifyReceived() bool { return !c.wire.eof }
 
 // Read implements io.Reader.
 func (c *Conn) Read(p []byte) (int, error) {
+	if n := c.readLeft(p); n > 0 {
+		return n, nil
+	}
 	n, err := c.tls.Read(p)
 	if err != nil {
 		err = c.readError(err)
@@ -142,13 +146,17 @@ var copyBuffers = sync.Pool{New: func() any { return new([16 << 10]byte) }}
 func (c *Conn) WriteTo(dst io.Writer) (written int64, err error) {
 	var first [1]byte
 	for {
-		n, err := c.tls.Read(first[:])
+		var n int
+		if n = c.readLeft(first[:]); n == 0 {
+			n, err = c.tls.Read(first[:])
+		}
 		if n > 0 {
 			buf := copyBuffers.Get().(*[16 << 10]byte)
 			buf[0] = first[0]
 			n = 1
-			if err == nil {
-				var m int
+			if m := c.readLeft(buf[1:]); m > 0 {
+				n += m
+			} else if err == nil {
 				m, err = c.readMore(buf[1:])
 				n += m
 			}

@@ -264,8 +264,9 @@ func (i *instance) SetTarget(v any) { i.target.Store(&v) }
 
 // NetConn turns the instance into a blocking net.Conn: it waits for the connection
 // to be set up and for output to be sent, then moves it, with the bytes not read
-// yet. The instance is closed silently, as by a hand-over. If ctx ends before, the
-// connection is closed. NetConn waits, so don't call it from a callback.
+// yet; a TLS gives a *Conn. The instance is closed silently, as by a hand-over. If
+// ctx ends before, the connection is closed. NetConn waits, so don't call it from a
+// callback.
 func (i *instance) NetConn(ctx context.Context) (net.Conn, error) {
 	l, err := i.enter("NetConn")
 	if err != nil {
@@ -277,29 +278,5 @@ func (i *instance) NetConn(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(unread) == 0 {
-		return conn, nil
-	}
-	return &unreadConn{Conn: conn, unread: unread}, nil
+	return withLeftover(conn, unread), nil
 }
-
-// unreadConn gives out bytes that were read before the connection's own.
-type unreadConn struct {
-	net.Conn
-	unread []byte
-}
-
-func (c *unreadConn) Read(p []byte) (int, error) {
-	if len(c.unread) == 0 {
-		return c.Conn.Read(p)
-	}
-	n := copy(p, c.unread)
-	c.unread = c.unread[n:]
-	if len(c.unread) == 0 {
-		c.unread = nil
-	}
-	return n, nil
-}
-
-// NetConn returns the connection below, whose reads miss the unread bytes.
-func (c *unreadConn) NetConn() net.Conn { return c.Conn }

@@ -1116,3 +1116,116 @@ func TestStartTLSOptions(t *testing.T) {
 	r.next("writable")
 	wantOption(t, second(NewTLS(r.app, TLSClientOptions{From: sock, Server: true})), "Server")
 }
+
+// TestNetConnKeepsItsType: with bytes that were not read, a TLS gives a *Conn all the
+// same, and what reads from it, in whatever way, begins with them.
+func TestNetConnKeepsItsType(t *testing.T) {
+	for _, way := range []string{"Read", "WriteTo"} {
+		t.Run(way, func(t *testing.T) {
+			r := newRig(t)
+			sock, peer := r.tlsPair(TLSClientOptions{}, nil)
+			data := pattern(5000)
+			peer.Write(data[:3000])
+			wait(t, "3000 bytes", func() bool { return sock.Buffered() == 3000 })
+			c, err := sock.NetConn(timeout(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			secured, ok := c.(*Conn)
+			if !ok {
+				t.Fatalf("a %T", c)
+			}
+			if st := secured.State(); !st.HandshakeComplete {
+				t.Error("no state")
+			}
+			go func() { peer.Write(data[3000:]); peer.Close() }()
+			var got bytes.Buffer
+			if way == "WriteTo" {
+				_, err = secured.WriteTo(&got)
+			} else {
+				_, err = io.Copy(&got, struct{ io.Reader }{c})
+			}
+			if err != nil || !bytes.Equal(got.Bytes(), data) {
+				t.Errorf("%d bytes, %v", got.Len(), err)
+			}
+		})
+	}
+	// A TCP's can still be closed in one direction.
+	r := newRig(t)
+	plain, peer := r.tcpPair(TCPOptions{})
+	peer.Write([]byte("early"))
+	r.next("readable")
+	c, err := plain.NetConn(timeout(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.(peerConn).CloseWrite(); err != nil {
+		t.Error(err)
+	}
+	if _, err := io.ReadAll(peer); err != nil {
+		t.Error(err)
+	}
+	if p := readAll(t, c, 5); string(p) != "early" {
+		t.Errorf("got %q", p)
+	}
+}
+
+// TestBudgetAfterEnd: whatever ends an instance, its memory is given back.
+func TestBudgetAfterEnd(t *testing.T) {
+	both(t, func(t *testing.T, secured bool) {
+		for _, how := range []string{"Close", "Terminate", "idle", "idle without handler", "CloseAll"} {
+			t.Run(how, func(t *testing.T) {
+				r := newRig(t)
+				b := NewBudget(64 << 20)
+				r.app.SetBudget(b)
+				o := TCPOptions{}
+				if how == "idle" {
+					o = r.more(o)
+				}
+				if how == "CloseAll" {
+					ln, err := NewListener(r.app, ListenerOptions{Address: "127.0.0.1",
+						Connection: Handlers[*TCP]{OnReadable: func(t *TCP, n int) { r.note("readable", t, n, nil) }},
+						OnReadable: func(l *Listener, _ int) { l.Read() }})
+					if err != nil {
+						t.Fatal(err)
+					}
+					port, _ := ln.Port()
+					c := testDial(t, net.JoinHostPort("127.0.0.1", itoa(port)))
+					c.Write([]byte("unread"))
+					r.next("readable")
+					if b.Report().Used == 0 {
+						t.Error("costs nothing")
+					}
+					ln.CloseAll()
+				} else {
+					s, peer := r.pair(secured, o)
+					i := s.socket()
+					peer.Write([]byte("unread"))
+					r.next("readable")
+					i.Write(pattern(1000), WriteOptions{More: true})
+					if b.Report().Used == 0 {
+						t.Error("costs nothing")
+					}
+					switch how {
+					case "Close":
+						i.Close()
+					case "Terminate":
+						i.Terminate()
+					default:
+						i.SetIdleTimeout(time.Millisecond)
+						if how == "idle" {
+							r.next("timeout")
+						} else {
+							r.do(func() { i.ReadAvailable() })
+							r.next("error")
+							i.Close()
+						}
+					}
+				}
+				wait(t, "all memory is back", func() bool { return b.Report().Used == 0 })
+			})
+		}
+	})
+}
