@@ -31,10 +31,10 @@ func encode(v any, limit int) ([]byte, error) {
 	switch text[0] {
 	case '{':
 		var err error
-		members(text, func(key string, _, _ []byte) {
-			switch key {
+		members(text, func(key, _, _ []byte) {
+			switch string(key) {
 			case keyRequest, keyResponse, keyPing, keyPong:
-				err = &ReservedFieldError{key}
+				err = &ReservedFieldError{string(key)}
 			}
 		})
 		if err != nil {

@@ -427,9 +427,21 @@ func TestSlowReader(t *testing.T) {
 
 	// The same for a server that pings and doesn't read.
 	ps := newPeerServer(t)
-	c := newTestClient(t, ps.port, func(o *ClientOptions) { o.WriteTimeout = 500 * time.Millisecond })
+	c := newTestClient(t, ps.port, func(o *ClientOptions) { o.MaxQueue, o.WriteTimeout = queue, 500*time.Millisecond })
 	go pour(ps.login(), strings.Repeat(`{"__ping":`+strings.Repeat("1", 1000)+`}`+"\n", 10))
 	c.next("authenticated")
+	most := 0
+	for c.Ready(timeout(t)) == nil {
+		if cs, err := c.session(); err == nil {
+			cs.mu.Lock()
+			most = max(most, cs.queued)
+			cs.mu.Unlock()
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if most < queue/2 || most > queue+controlRoom {
+		t.Errorf("client: up to %d bytes were queued", most)
+	}
 	if n := c.next("error"); n.err != ErrSlowReader {
 		t.Errorf("client: %v", n.err)
 	}

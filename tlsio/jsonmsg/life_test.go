@@ -282,6 +282,9 @@ func TestConnectionLost(t *testing.T) {
 		}
 	}
 	<-r.Done()
+	if ss.keep == nil || ss.keep.Stop() {
+		t.Error("the keep-alive timer still runs")
+	}
 	if err := r.Send(struct{}{}); err != ErrConnectionLost {
 		t.Errorf("answer: %v", err)
 	}
@@ -402,6 +405,29 @@ func TestKeepAlive(t *testing.T) {
 		t.Errorf("close %d, %v", n.id, n.err)
 	}
 	s.quiet()
+}
+
+// TestPingKeys are 1 to 65534 and never those under way.
+func TestPingKeys(t *testing.T) {
+	s := &session{}
+	lowest, highest := uint16(1000), uint16(1000)
+	for range 2_000_000 { // one of 65534 is missed with a probability of e^-30
+		key := s.pingKey()
+		lowest, highest = min(lowest, key), max(highest, key)
+	}
+	if lowest != 1 || highest != 65534 {
+		t.Errorf("keys from %d to %d", lowest, highest)
+	}
+	for key := uint16(1); key <= 65534; key++ {
+		if key%8192 != 5 {
+			s.pings = append(s.pings, sentPing{key: key})
+		}
+	}
+	for range 3 {
+		if key := s.pingKey(); key%8192 != 5 {
+			t.Errorf("key %d is under way", key)
+		}
+	}
 }
 
 // TestPing answers every key.

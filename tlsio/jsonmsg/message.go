@@ -111,8 +111,8 @@ type reserved struct {
 }
 
 func (r *reserved) find(object []byte) {
-	members(object, func(key string, _, value []byte) {
-		switch key {
+	members(object, func(key, _, value []byte) {
+		switch string(key) {
 		case keyRequest:
 			r.request = value
 		case keyResponse:
@@ -173,8 +173,8 @@ func number(value []byte) uint64 {
 func without(object []byte, key string) []byte {
 	out := make([]byte, 1, len(object))
 	out[0] = '{'
-	members(object, func(k string, name, value []byte) {
-		if k == key {
+	members(object, func(k, name, value []byte) {
+		if string(k) == key {
 			return
 		}
 		if len(out) > 1 {
@@ -190,7 +190,7 @@ func without(object []byte, key string) []byte {
 // members calls f for each member of an object, in order. object must be valid
 // JSON without white space around it. name is the key's JSON text, key what it
 // says. The loops rely on validity: all brackets and quotes close.
-func members(object []byte, f func(key string, name, value []byte)) {
+func members(object []byte, f func(key, name, value []byte)) {
 	i := space(object, 1)
 	for object[i] != '}' {
 		if object[i] == ',' {
@@ -246,11 +246,11 @@ func valueEnd(b []byte, i int) int {
 var delimiters = []byte(",:]} \t\r\n")
 
 // unquote returns what a key says. Only keys with escapes cost a decoder.
-func unquote(name []byte) string {
+func unquote(name []byte) []byte {
 	if bytes.IndexByte(name, '\\') < 0 {
-		return string(name[1 : len(name)-1])
+		return name[1 : len(name)-1]
 	}
 	var s string
 	json.Unmarshal(name, &s) // can't fail: name is valid
-	return s
+	return []byte(s)
 }

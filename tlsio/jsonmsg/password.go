@@ -44,11 +44,10 @@ func (s *secret) matches(text []byte) bool {
 	}
 	text, err := canonical(text)
 	if err != nil {
-		text = nil
+		text = nil // which is no password's canonical text
 	}
 	sum := sha256.Sum256(text)
-	equal := subtle.ConstantTimeCompare(sum[:], s.sum[:]) == 1
-	return equal && s.set && err == nil
+	return subtle.ConstantTimeCompare(sum[:], s.sum[:]) == 1 && s.set
 }
 
 // canonical gives equal values equal texts: members are sorted, numbers are
