@@ -136,15 +136,10 @@ var generations atomic.Uint64
 // useSessions lets c resume and keep sessions.
 func (c *Conn) useSessions(offer *tls.ClientSessionState) *connSessions {
 	r := c.rules
-	port := ""
-	if addr := c.wire.raw.RemoteAddr(); addr != nil {
-		port = addr.String()
-		port = port[strings.LastIndexByte(port, ':')+1:]
-	}
 	cache, _ := c.terms.sessions.(*SessionCache)
 	s := &connSessions{
 		cache: cache,
-		key:   fmt.Sprintf("%d %s %s %s", c.terms.generation, r.mode, port, r.host),
+		key:   fmt.Sprintf("%d %s %s", c.terms.generation, r.mode, r.host),
 		offer: offer,
 	}
 	c.sessions = s
