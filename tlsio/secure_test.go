@@ -403,4 +403,3 @@ func TestListenWithContext(t *testing.T) {
 		t.Errorf("the name is taken from the address: %v", err)
 	}
 }
-
