@@ -29,11 +29,11 @@ func fromFull(a tcpip.FullAddress) netip.AddrPort {
 	return netip.AddrPortFrom(fromAddr(a.Addr), a.Port)
 }
 
-// full returns the address for the stack; link-local addresses and the limited
+// full returns the address for the stack; link-local addresses, groups and the limited
 // broadcast, which mean nothing without an interface, get the one there is.
 func full(a netip.AddrPort) tcpip.FullAddress {
 	f := tcpip.FullAddress{Addr: toAddr(a.Addr()), Port: a.Port()}
-	if addr := a.Addr().Unmap(); addr.IsLinkLocalUnicast() || addr.IsLinkLocalMulticast() ||
+	if addr := a.Addr().Unmap(); addr.IsLinkLocalUnicast() || addr.IsMulticast() ||
 		addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
 		f.NIC = ethernetID
 	}

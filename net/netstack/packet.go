@@ -213,17 +213,20 @@ func (c *PacketConn) setDeadline(h *half, t time.Time) error {
 // to it and our port can be read. Nobody but the stack is told: it speaks no
 // IGMP, so a switch that waits for reports doesn't forward IPv4 groups.
 func (c *PacketConn) JoinGroup(group netip.Addr) error {
-	return c.setGroup(&tcpip.AddMembershipOption{NIC: ethernetID, MulticastAddr: toAddr(group)})
+	return c.setGroup(group, &tcpip.AddMembershipOption{NIC: ethernetID, MulticastAddr: toAddr(group)})
 }
 
 // LeaveGroup undoes JoinGroup.
 func (c *PacketConn) LeaveGroup(group netip.Addr) error {
-	return c.setGroup(&tcpip.RemoveMembershipOption{NIC: ethernetID, MulticastAddr: toAddr(group)})
+	return c.setGroup(group, &tcpip.RemoveMembershipOption{NIC: ethernetID, MulticastAddr: toAddr(group)})
 }
 
-func (c *PacketConn) setGroup(o tcpip.SettableSocketOption) error {
+func (c *PacketConn) setGroup(group netip.Addr, o tcpip.SettableSocketOption) error {
 	if c.closed.Load() {
 		return c.opError("set", c.peer(), net.ErrClosed)
+	}
+	if !group.IsMulticast() || group.Unmap().Is6() && !c.v6 {
+		return c.opError("set", c.peer(), os.NewSyscallError("setsockopt", syscall.EINVAL))
 	}
 	if err := c.ep.SetSockOpt(o); err != nil {
 		return c.opError("set", c.peer(), sysError("setsockopt", err))
