@@ -77,7 +77,7 @@ func (id *Identity) nameSet() []string {
 	for i := range names {
 		names[i] = normalizeName(names[i])
 	}
-	slices.Sort(names)
+	sort(names, alphabetic)
 	return slices.Compact(names)
 }
 

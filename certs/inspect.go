@@ -320,15 +320,7 @@ func (in *inspector) identity(name, dir string) {
 			awaited[in.unexpected(file, certificate, "an identity holds "+certFile+", "+keyFile+" and "+chainPrefix+"1.der, "+chainPrefix+"2.der, ... only")] = true
 		}
 	}
-	slices.SortFunc(chainFiles, func(a, b string) int {
-		switch {
-		case naturalLess(a, b):
-			return -1
-		case naturalLess(b, a):
-			return 1
-		}
-		return 0
-	})
+	sort(chainFiles, naturalLess)
 
 	id := &Identity{name: name, dir: dir}
 	certPath, keyPath := path.Join(dir, certFile), path.Join(dir, keyFile)

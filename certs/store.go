@@ -65,7 +65,7 @@ func newStore(report *Report) *Store {
 			servers = append(servers, id)
 		}
 	}
-	slices.SortStableFunc(servers, func(a, b *Identity) int { return a.preference() - b.preference() })
+	sort(servers, func(a, b *Identity) bool { return a.preference() < b.preference() })
 	for _, id := range servers {
 		for _, name := range id.leaf.DNSNames {
 			name = normalizeName(name)
@@ -127,7 +127,7 @@ func (s *Store) Groups() []string {
 	for name := range s.groups {
 		names = append(names, name)
 	}
-	slices.Sort(names)
+	sort(names, alphabetic)
 	return names
 }
 

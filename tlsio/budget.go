@@ -85,7 +85,14 @@ type Budget struct {
 	largest  int64
 	refused  uint64
 	denied   uint64
-	waiters  [2][]*Account // for a large input and a large output, first come first
+	waiters  [2][]waiter // for a large input and a large output, first come first
+}
+
+// waiter is an *Account. As one, it would be found by reflection of TLSOptions, and the
+// linker would keep its methods in programs that have no Budget.
+type waiter interface {
+	// grant sets a large buffer's memory aside, and returns whom to tell.
+	grant(direction) (notify func())
 }
 
 // A large buffer is one for input or for output. Inputs leave the last one to outputs:
@@ -302,7 +309,7 @@ func (a *Account) Close() {
 	}
 	a.closed, a.credit = true, [2]bool{}
 	for d, queue := range b.waiters {
-		if i := slices.Index(queue, a); i >= 0 {
+		if i := slices.Index(queue, waiter(a)); i >= 0 {
 			b.waiters[d] = slices.Delete(queue, i, i+1)
 		}
 	}
@@ -383,16 +390,20 @@ func (a *Account) pass() {
 	a.b.settle()
 }
 
+// grant implements waiter. b.mu is held.
+func (a *Account) grant(d direction) func() {
+	a.waiting[d], a.credit[d] = false, true
+	a.add(BudgetBuffers, bufferSize)
+	return a.notify
+}
+
 // settle hands memory to those who wait for it, outputs first, and unlocks b.mu.
 func (b *Budget) settle() {
 	var turn []func()
 	for _, d := range []direction{output, input} {
 		for len(b.waiters[d]) > 0 && d.need() <= b.limit-b.used {
-			a := b.waiters[d][0]
+			turn = append(turn, b.waiters[d][0].grant(d))
 			b.waiters[d] = slices.Delete(b.waiters[d], 0, 1)
-			a.waiting[d], a.credit[d] = false, true
-			a.add(BudgetBuffers, bufferSize)
-			turn = append(turn, a.notify)
 		}
 		if len(b.waiters[d]) > 0 {
 			break

@@ -82,14 +82,15 @@ func (s *Stack) ask(ctx context.Context, server netip.Addr, host string, others 
 // other.
 func (s *Stack) order(addrs []netip.Addr) []netip.Addr {
 	global := slices.ContainsFunc(s.Addresses(), func(p netip.Prefix) bool { return isGlobal(p.Addr()) })
-	rank := func(a netip.Addr) int {
+	var first, others []netip.Addr
+	for _, a := range addrs {
 		if a.Unmap().Is4() == !global {
-			return 0
+			first = append(first, a)
+		} else {
+			others = append(others, a)
 		}
-		return 1
 	}
-	slices.SortStableFunc(addrs, func(a, b netip.Addr) int { return rank(a) - rank(b) })
-	return addrs
+	return append(first, others...)
 }
 
 // isGlobal says whether the internet can be reached from an address. Unique and
