@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -23,7 +25,8 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:  "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"tlsserver": tlsServer},
 		Condition: func(cond string) (bool, error) {
 			if cond == "short" {
 				return testing.Short(), nil
@@ -54,4 +57,37 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// tlsServer is the script command "tlsserver DIR [whole]": a TLS server with the
+// certificate of DIR/host/server.pem, or with that of its authority too, at
+// localhost:$SERVER until the script ends.
+func tlsServer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: tlsserver DIR [whole]")
+	}
+	host := filepath.Join(ts.MkAbs(args[0]), "host")
+	pair, err := tls.LoadX509KeyPair(filepath.Join(host, "server.pem"), filepath.Join(host, "server-key.pem"))
+	ts.Check(err)
+	if len(args) > 1 {
+		ca, err := os.ReadFile(filepath.Join(host, "ca.der"))
+		ts.Check(err)
+		pair.Certificate = append(pair.Certificate, ca)
+	}
+	l, err := tls.Listen("tcp", "localhost:0", &tls.Config{Certificates: []tls.Certificate{pair}})
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				conn.(*tls.Conn).HandshakeContext(context.Background())
+			}()
+		}
+	}()
+	ts.Setenv("SERVER", fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
 }

@@ -16,8 +16,13 @@ func newCertsCommand() *cobra.Command {
 		RunE:  showHelp,
 	}
 	cmd.AddCommand(
+		newCertsAddCACommand(),
 		newCertsCheckCommand(),
+		newCertsCSRCommand(),
+		newCertsExportCommand(),
+		newCertsImportCommand(),
 		newCertsInitCommand(),
+		newCertsIssueCommand(),
 		newCertsListCommand(),
 	)
 	return cmd

@@ -16,6 +16,7 @@ import (
 
 	"ingot.dev/certs"
 	"ingot.dev/internal/pki"
+	"ingot.dev/tools/ingot/internal/storeedit"
 )
 
 // What "certs init" makes inside DIR.
@@ -268,34 +269,9 @@ func writeNew(dir string, files []file, force bool) error {
 				return err
 			}
 		}
-		if err := replaceFile(path, f.data, f.mode); err != nil {
+		if err := storeedit.WriteFile(path, f.data, f.mode); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// replaceFile writes a file beside its place and renames it, so that nobody
-// finds half a key, and a new file's mode holds from the start.
-func replaceFile(path string, data []byte, mode fs.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".ingot-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(data); err != nil {
-		return err
-	}
-	if err = f.Chmod(mode); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

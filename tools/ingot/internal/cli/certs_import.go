@@ -1,0 +1,291 @@
+package cli
+
+import (
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ingot.dev/certs"
+	"ingot.dev/tlsio/server/certificate"
+	"ingot.dev/tools/ingot/internal/storeedit"
+)
+
+type certsImport struct {
+	passwords passwords
+	name      string
+	anchor    bool
+	group     string
+	force     bool
+}
+
+func newCertsImportCommand() *cobra.Command {
+	opt := certsImport{}
+	cmd := &cobra.Command{
+		Use:   "import DIR FILE...",
+		Short: "Bring certificates and keys that you have into a store",
+		Long: `import reads certificates and private keys from files of any kind that it can tell
+from their content: PEM, DER, PKCS#12 (.p12, .pfx), PKCS#7 (.p7b), JKS, JWK, also with
+Base64 or a password around them. Certificates and keys may come in different files.
+
+A certificate with its key becomes an identity of the store in DIR, called as --as
+says, or "default" if it is the store's first, or after its first name. Intermediates
+go with it. A new certificate for a key that is in the store renews that identity
+(with --force). With --anchor, authorities become trust anchors.
+
+The result is judged as the firmware will; if it isn't sound, nothing is written.
+Keys are stored as plain PKCS#8 that only you can read.`,
+		Example: `  ingot certs import certs/image server.p12
+  ingot certs import certs/image --as www www.crt chain.pem www.key
+  ingot certs import certs/image --anchor --group clients corporate-ca.crt`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error { return opt.run(cmd, args[0], args[1:]) },
+	}
+	opt.passwords.register(cmd)
+	f := cmd.Flags()
+	f.StringVar(&opt.name, "as", "", "`name` of the identity, or of the anchor's file")
+	f.BoolVar(&opt.anchor, "anchor", false, "trust the authorities in the files")
+	f.StringVar(&opt.group, "group", "", "`group` of the anchors")
+	f.BoolVar(&opt.force, "force", false, "replace what has the same name")
+	return cmd
+}
+
+// found is what the files hold.
+type found struct {
+	certs []*x509.Certificate
+	keys  []privateKey
+	pairs []pair
+}
+
+// privateKey is a key without certificate.
+type privateKey struct {
+	file string
+	cert *certificate.Certificate
+}
+
+// pair is a certificate with its key, in PKCS#8.
+type pair struct {
+	leaf *x509.Certificate
+	key  []byte
+	name string // of the identity that it renews; empty for a new one
+}
+
+func (opt *certsImport) run(cmd *cobra.Command, dir string, files []string) error {
+	_, dir = openStore(dir)
+	if opt.group != "" && !opt.anchor {
+		return usageError(cmd, errors.New("--group is for --anchor"))
+	}
+	var in found
+	for _, file := range files {
+		store, err := opt.read(cmd, file)
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		in.add(file, store)
+	}
+	edit, err := storeedit.Open(dir, opt.force)
+	if err != nil {
+		return err
+	}
+	existing := certs.Inspect(os.DirFS(dir), certs.Options{}).Identities
+	if err := in.match(dir, existing); err != nil {
+		return err
+	}
+	var done []string
+	used := map[string]bool{} // certificates that have found their place, by their bytes
+	if opt.name != "" && len(in.pairs) > 1 {
+		return fmt.Errorf("--as names one identity, and the files hold %d", len(in.pairs))
+	}
+	for _, p := range in.pairs {
+		chain := chainOf(p.leaf, in.certs)
+		for _, c := range chain {
+			used[string(c.Raw)] = true
+		}
+		name := opt.nameFor(p, len(existing) == 0 && len(in.pairs) == 1)
+		if err := edit.Identity(name, chain, p.key); err != nil {
+			return err
+		}
+		done = append(done, fmt.Sprintf("identity %s: %s, %s", name, p.leaf.Subject, count(len(chain)-1, "intermediate", "intermediates")))
+	}
+	for _, c := range in.certs {
+		switch {
+		case used[string(c.Raw)]:
+		case opt.anchor && c.IsCA:
+			used[string(c.Raw)] = true
+			name := opt.name
+			if name == "" || len(in.pairs) > 0 {
+				name = storeedit.Slug(subjectName(c))
+			}
+			file, added, err := edit.Anchor(opt.group, name, c)
+			if err != nil {
+				return err
+			}
+			if added {
+				done = append(done, fmt.Sprintf("anchor %s: %s", file, c.Subject))
+			} else {
+				done = append(done, fmt.Sprintf("anchor %s was there: %s", file, c.Subject))
+			}
+		case c.IsCA:
+			fmt.Fprintf(cmd.ErrOrStderr(), "not imported: authority %s (to trust it, use --anchor)\n", c.Subject)
+		default:
+			return fmt.Errorf("there is no private key for %s; give the file that holds it too", c.Subject)
+		}
+	}
+	if len(done) == 0 {
+		return errors.New("the files hold nothing for a store")
+	}
+	if err := edit.Write(); err != nil {
+		return err
+	}
+	for _, line := range done {
+		fmt.Fprintln(cmd.OutOrStdout(), line)
+	}
+	return nil
+}
+
+// read opens a file, with a password if it needs one.
+func (opt *certsImport) read(cmd *cobra.Command, file string) (*certificate.Store, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, cause(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, certificate.MaxStoreSize+1))
+	if err != nil {
+		return nil, cause(err)
+	}
+	password, given, err := opt.passwords.given(cmd)
+	if err != nil {
+		return nil, err
+	}
+	open := func() (*certificate.Store, error) {
+		return certificate.OpenStore(certificate.Source{Type: certificate.Auto, Data: data, Password: password})
+	}
+	store, err := open()
+	if errors.Is(err, certificate.ErrPassword) && !given {
+		if password, err = opt.passwords.ask(cmd, file); err != nil {
+			return nil, err
+		}
+		store, err = open()
+	}
+	return store, err
+}
+
+func (in *found) add(file string, store *certificate.Store) {
+	for _, c := range store.Certificates() {
+		switch {
+		case c.X509() == nil && c.PrivateKeyAvailable():
+			in.keys = append(in.keys, privateKey{file, c})
+		case c.X509() == nil:
+		default:
+			if !slices.ContainsFunc(in.certs, c.X509().Equal) {
+				in.certs = append(in.certs, c.X509())
+			}
+			for _, more := range c.Chain() {
+				if !slices.ContainsFunc(in.certs, more.Equal) {
+					in.certs = append(in.certs, more)
+				}
+			}
+			if c.PrivateKeyAvailable() {
+				in.pairs = append(in.pairs, pair{leaf: c.X509(), key: pkcs8(c)})
+			}
+		}
+	}
+}
+
+// pkcs8 returns a certificate's private key.
+func pkcs8(c *certificate.Certificate) []byte {
+	block, _ := pem.Decode([]byte(c.PrivateKey()))
+	if block == nil {
+		return nil
+	}
+	return block.Bytes
+}
+
+// match finds the certificates of keys that came without, and the keys of
+// certificates for identities that the store has.
+func (in *found) match(dir string, existing []*certs.Identity) error {
+	for _, k := range in.keys {
+		i := slices.IndexFunc(in.certs, func(c *x509.Certificate) bool { return equalKeys(c.PublicKey, k.cert.Signer().Public()) })
+		if i < 0 {
+			return fmt.Errorf("%s: there is no certificate for this private key; give the file that holds it too", k.file)
+		}
+		in.pairs = append(in.pairs, pair{leaf: in.certs[i], key: pkcs8(k.cert)})
+	}
+	for _, c := range in.certs {
+		if c.IsCA || slices.ContainsFunc(in.pairs, func(p pair) bool { return p.leaf.Equal(c) }) {
+			continue
+		}
+		for _, id := range existing {
+			if equalKeys(c.PublicKey, id.Leaf().PublicKey) {
+				key, err := os.ReadFile(identityFile(dir, id.Name(), "key.der"))
+				if err != nil {
+					return err
+				}
+				in.pairs = append(in.pairs, pair{c, key, id.Name()})
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func equalKeys(a, b crypto.PublicKey) bool {
+	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.Equal(b)
+}
+
+// chainOf orders the intermediates above leaf that are among the candidates. A
+// self-signed authority is not sent to peers.
+func chainOf(leaf *x509.Certificate, candidates []*x509.Certificate) []*x509.Certificate {
+	chain := []*x509.Certificate{leaf}
+	for len(chain) <= certs.MaxChain {
+		last := chain[len(chain)-1]
+		i := slices.IndexFunc(candidates, func(c *x509.Certificate) bool {
+			return c.IsCA && !selfSigned(c) && !slices.ContainsFunc(chain, c.Equal) && last.CheckSignatureFrom(c) == nil
+		})
+		if i < 0 {
+			break
+		}
+		chain = append(chain, candidates[i])
+	}
+	return chain
+}
+
+func selfSigned(c *x509.Certificate) bool {
+	return string(c.RawSubject) == string(c.RawIssuer) && c.CheckSignatureFrom(c) == nil
+}
+
+func (opt *certsImport) nameFor(p pair, first bool) string {
+	switch {
+	case opt.name != "":
+		return opt.name
+	case p.name != "":
+		return p.name
+	case first:
+		return certs.DefaultIdentity
+	}
+	return storeedit.Slug(subjectName(p.leaf))
+}
+
+// subjectName is the shortest text that tells a certificate's owner.
+func subjectName(c *x509.Certificate) string {
+	switch {
+	case !c.IsCA && len(c.DNSNames) > 0:
+		return strings.ReplaceAll(c.DNSNames[0], "*", "any")
+	case c.Subject.CommonName != "":
+		return c.Subject.CommonName
+	case len(c.Subject.OrganizationalUnit) > 0:
+		return c.Subject.OrganizationalUnit[0]
+	case len(c.Subject.Organization) > 0:
+		return c.Subject.Organization[0]
+	}
+	return fmt.Sprintf("serial-%x", c.SerialNumber)
+}

@@ -1,0 +1,240 @@
+// Package storeedit changes certificate stores on disk. A change is made in memory,
+// judged by the code that the firmware runs, and only then written: identity by
+// identity, each complete when it appears.
+package storeedit
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing/fstest"
+
+	"ingot.dev/certs"
+)
+
+// Errors that the methods of Edit wrap.
+var (
+	// ErrExists says that something of that name is in the store.
+	ErrExists = errors.New("is in the store already")
+	// ErrName says that a name can't be a folder's or a file's.
+	ErrName = errors.New("not a good name: use letters, digits, dots, - and _")
+	// ErrUnsound says that the store would not start in an image.
+	ErrUnsound = errors.New("the store would not start in an image")
+)
+
+// Edit is a change that is being prepared.
+type Edit struct {
+	dir     string
+	force   bool
+	files   map[string][]byte // all of the store, by path in it
+	before  map[string][]byte
+	folders []string // identities to be replaced or made
+	anchors []string // files to be written
+}
+
+// Open begins a change of the store in dir, which need not be there yet. With force,
+// what is in the way is replaced.
+func Open(dir string, force bool) (*Edit, error) {
+	e := &Edit{dir: dir, force: force, files: map[string][]byte{}}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && name == "." {
+			return fs.SkipAll
+		}
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if info.Size() > certs.MaxFileSize {
+			return fmt.Errorf("%s has %d bytes; a certificate or key has %d at most", filepath.Join(dir, name), info.Size(), certs.MaxFileSize)
+		}
+		e.files[name], err = os.ReadFile(filepath.Join(dir, name))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.before = maps.Clone(e.files)
+	return e, nil
+}
+
+// Report is the state of the store with the change.
+func (e *Edit) Report() *certs.Report { return certs.Inspect(e.FS(), certs.Options{}) }
+
+// FS is the store with the change.
+func (e *Edit) FS() fs.FS {
+	fsys := fstest.MapFS{}
+	for name, data := range e.files {
+		fsys[name] = &fstest.MapFile{Data: data}
+	}
+	return fsys
+}
+
+var goodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// Slug makes a name of a text, such as a subject.
+func Slug(text string) string {
+	s := strings.Trim(regexp.MustCompile(`[^a-z0-9.]+`).ReplaceAllString(strings.ToLower(text), "-"), "-.")
+	if len(s) > 64 {
+		s = strings.Trim(s[:64], "-.")
+	}
+	if s == "" {
+		return "unnamed"
+	}
+	return s
+}
+
+// Identity puts an identity into the store: its chain, leaf first, and its key in
+// PKCS#8.
+func (e *Edit) Identity(name string, chain []*x509.Certificate, key []byte) error {
+	if !goodName.MatchString(name) {
+		return fmt.Errorf("identity %q: %w", name, ErrName)
+	}
+	dir := path.Join("identities", name)
+	for file := range e.files {
+		if !strings.HasPrefix(file, dir+"/") {
+			continue
+		}
+		if !e.force {
+			return fmt.Errorf("identity %q %w; give it another name with --as, or replace it with --force", name, ErrExists)
+		}
+		delete(e.files, file)
+	}
+	e.files[dir+"/cert.der"] = chain[0].Raw
+	e.files[dir+"/key.der"] = key
+	for i, c := range chain[1:] {
+		e.files[fmt.Sprintf("%s/chain%d.der", dir, i+1)] = c.Raw
+	}
+	if !slices.Contains(e.folders, dir) {
+		e.folders = append(e.folders, dir)
+	}
+	return nil
+}
+
+// Anchor has the store trust an authority. It returns the file's name, and false if
+// the store trusted it before.
+func (e *Edit) Anchor(group, name string, cert *x509.Certificate) (file string, added bool, err error) {
+	if !goodName.MatchString(name) {
+		return "", false, fmt.Errorf("anchor %q: %w", name, ErrName)
+	}
+	if group != "" && !goodName.MatchString(group) {
+		return "", false, fmt.Errorf("group %q: %w", group, ErrName)
+	}
+	dir := path.Join("anchors", group)
+	for file, data := range e.files {
+		if path.Dir(file) == dir && bytes.Equal(data, cert.Raw) {
+			return file, false, nil
+		}
+	}
+	file = path.Join(dir, name+".der")
+	if _, taken := e.files[file]; taken && !e.force {
+		return "", false, fmt.Errorf("anchor %s %w; give it another name with --as, or replace it with --force", file, ErrExists)
+	}
+	e.files[file] = cert.Raw
+	e.anchors = append(e.anchors, file)
+	return file, true, nil
+}
+
+// Write judges the store and writes what has changed. Problems that the store had
+// before don't count.
+func (e *Edit) Write() error {
+	had := map[string]bool{}
+	old := &Edit{files: e.before}
+	for _, p := range old.Report().Problems {
+		had[p.Error()] = true
+	}
+	var wrong []error
+	for _, p := range e.Report().Problems {
+		if !had[p.Error()] {
+			wrong = append(wrong, p)
+		}
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("nothing was written: %w: %w", ErrUnsound, errors.Join(wrong...))
+	}
+	for _, file := range e.anchors {
+		if err := os.MkdirAll(filepath.Join(e.dir, path.Dir(file)), 0o755); err != nil {
+			return err
+		}
+		if err := WriteFile(filepath.Join(e.dir, file), e.files[file], 0o644); err != nil {
+			return err
+		}
+	}
+	for _, dir := range e.folders {
+		if err := e.writeIdentity(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeIdentity makes the folder under another name, which stores don't read, and
+// then puts it in the place of what was there.
+func (e *Edit) writeIdentity(dir string) error {
+	final := filepath.Join(e.dir, dir)
+	parent := filepath.Dir(final)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return err
+	}
+	temp, err := os.MkdirTemp(parent, ".new-") // mode 0700
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	for file, data := range e.files {
+		if path.Dir(file) != dir {
+			continue
+		}
+		mode := fs.FileMode(0o644)
+		if path.Base(file) == "key.der" {
+			mode = 0o600
+		}
+		if err := WriteFile(filepath.Join(temp, path.Base(file)), data, mode); err != nil {
+			return err
+		}
+	}
+	old := filepath.Join(temp, ".old")
+	if err := os.Rename(final, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(temp, final); err != nil {
+		return errors.Join(err, os.Rename(old, final))
+	}
+	return os.RemoveAll(filepath.Join(final, ".old"))
+}
+
+// WriteFile writes a file beside its place and renames it, so that nobody finds half
+// a key, and the mode holds from the start.
+func WriteFile(name string, data []byte, mode fs.FileMode) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), ".ingot-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err = f.Write(data); err != nil {
+		return err
+	}
+	if err = f.Chmod(mode); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
