@@ -274,7 +274,7 @@ func (i *instance) NetConn(ctx context.Context) (net.Conn, error) {
 	}
 	l.detach()
 	l.mu.Unlock()
-	conn, unread, err := l.take(ctx)
+	conn, unread, err := l.take(ctx, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -523,8 +523,9 @@ func (l *link) detach() {
 
 // take waits until a detached link is quiet (connected, all output sent) and
 // returns its connection and the bytes that were read but not delivered. If ctx
-// ends before, the connection is closed.
-func (l *link) take(ctx context.Context) (net.Conn, []byte, error) {
+// ends before, the connection is closed; so it is when the output is not sent within
+// patience, unless that is 0.
+func (l *link) take(ctx context.Context, patience time.Duration) (net.Conn, []byte, error) {
 	stop := context.AfterFunc(ctx, func() {
 		l.cancel()
 		l.mu.Lock()
@@ -536,6 +537,10 @@ func (l *link) take(ctx context.Context) (net.Conn, []byte, error) {
 	<-l.done
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.draining && patience > 0 {
+		l.conn.SetWriteDeadline(time.Now().Add(patience))
+		defer l.conn.SetWriteDeadline(time.Time{})
+	}
 	for l.draining {
 		l.changed.Wait()
 	}

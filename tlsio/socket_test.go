@@ -1229,3 +1229,36 @@ func TestBudgetAfterEnd(t *testing.T) {
 		}
 	})
 }
+
+// TestStartTLSToSilentPeer: a peer that doesn't even read the plain text before the
+// handshake is given up like one that doesn't take part in the handshake.
+func TestStartTLSToSilentPeer(t *testing.T) {
+	r := newRigOn(t, &memory{})
+	ln, err := r.app.network.Listen(t.Context(), "tcp", "127.0.0.1:5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	for _, greeting := range []string{"220 ready\n", ""} {
+		plain, err := NewTCP(r.app, r.tcp(TCPOptions{Address: "127.0.0.1", Port: 5}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		accept(t, ln) // reads nothing
+		r.next("writable")
+		plain.Write([]byte(greeting))
+		o := clientOptions(t)
+		o.HandshakeTimeout = 50 * time.Millisecond
+		sock, err := NewTLS(r.app, r.tls(TLSClientOptions{From: plain, TLS: o}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := r.next("error")
+		e, ok := errors.AsType[*Error](c.err)
+		if !ok || c.who != sock || !e.Timeout() {
+			t.Errorf("after %q: OnError(%v)", greeting, c.err)
+		}
+		sock.Close()
+		r.quiet()
+	}
+}

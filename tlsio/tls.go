@@ -130,7 +130,8 @@ func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 		var unread []byte
 		var err error
 		if old != nil {
-			raw, unread, err = old.take(ctx)
+			// A peer that doesn't read what came before can't do a handshake.
+			raw, unread, err = old.take(ctx, secure.current.Load().handshakeTimeout(one))
 		} else {
 			raw, err = transport(ctx)
 		}
