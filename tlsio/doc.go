@@ -13,11 +13,30 @@
 //	})
 //
 // Programs written in the manner of ECMA-419 use the classes [TCP], [TLS],
-// [Listener] and [TLSListener]: constructed from one options struct, never
+// [Listener], [TLSListener] and [UDP]: constructed from one options struct, never
 // blocking, and reporting through callbacks that one [App] runs one after
 // another, so that the program needs no locks. Each class can be turned into
 // its blocking form with NetConn or NetListener, and an instance can be handed
-// from one layer to the next with the From option.
+// from one layer to the next with the From option, from plain text to TLS too, in
+// either role (STARTTLS).
+//
+// # The life of an instance
+//
+// ECMA-419's rules are the default: the first OnWritable means connected, OnReadable
+// comes once for what has arrived, and OnError is the last callback, also when the
+// peer has ended properly (io.EOF). What else sockets can do doesn't change them
+// until it is asked for:
+//
+//   - End and CloseWrite end our side; reading goes on. AllowHalfOpen keeps our side
+//     usable after the peer's end, of which OnEnd tells; OnError(io.EOF) comes when
+//     both have ended.
+//   - Close sends what was written, Terminate drops it and resets the connection.
+//   - SetIdleTimeout closes connections on which nothing comes or goes. Pause stops
+//     reading, so that the peer has to wait.
+//   - Reload replaces callbacks, of one instance or of all that a listener has made.
+//   - ReadyState, BytesWritten and BytesRead answer on closed instances too.
+//
+// ECMA-419's DNS and NTP clients are in packages resolver and ntp.
 //
 // # What is underneath
 //
@@ -46,5 +65,6 @@
 // # Reading order
 //
 // options.go and error.go hold the vocabulary; listen.go, dial.go and conn.go
-// the blocking path; app.go, link.go, tcp.go, tls.go and listener.go the classes.
+// the blocking path; app.go, link.go, tcp.go, tls.go, listener.go and udp.go the
+// classes; half.go, idle.go, flow.go and handlers.go what they have beyond 419.
 package tlsio
