@@ -41,8 +41,8 @@ func (s *State) Authorized() bool { return s.authErr == nil && len(s.PeerCertifi
 // types are those of crypto/x509 and this package.
 func (s *State) AuthorizationError() error { return s.authErr }
 
-// LocalCertificate returns the certificate that this side has sent; nil if none, as
-// in sessions that were resumed.
+// LocalCertificate returns the certificate that this side has sent; nil if none. In
+// resumed sessions none is sent: it may be nil, or the one that would have been.
 func (s *State) LocalCertificate() *x509.Certificate {
 	if s.local == nil || len(s.local.Certificate) == 0 {
 		return nil
@@ -199,13 +199,15 @@ func (s *State) ChannelBinding(kind string) ([]byte, error) {
 		return s.TLSUnique, nil
 	case BindingServerEndPoint:
 		var cert *x509.Certificate
-		if s.Server {
+		switch {
+		case s.Server && s.DidResume: // which one the session began with isn't known
+		case s.Server:
 			cert = s.LocalCertificate()
-		} else if len(s.PeerCertificates) > 0 {
+		case len(s.PeerCertificates) > 0:
 			cert = s.PeerCertificates[0]
 		}
 		if cert == nil {
-			return refuse("needs the server's certificate, which this connection didn't send")
+			return refuse("needs the server's certificate, which a resumed session doesn't send")
 		}
 		hash := endPointHash(cert.SignatureAlgorithm)
 		if hash == 0 {
