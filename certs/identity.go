@@ -59,26 +59,38 @@ func hasUsage(cert *x509.Certificate, usage x509.ExtKeyUsage) bool {
 	return slices.Contains(cert.ExtKeyUsage, usage) || slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
-// preference orders identities of one name: signatures on elliptic curves are cheap
-// for us, P-256 is what all clients know, and RSA is for those that know nothing else.
-func (id *Identity) preference() int {
+// Kinds of keys, by which identities of one name may differ, best first: signatures
+// on elliptic curves are cheap for us, P-256 is what all clients know, and RSA is for
+// those that know nothing else.
+const (
+	kindECDSA = iota
+	kindEd25519
+	kindRSA
+	keyKinds
+)
+
+func (id *Identity) kind() int {
 	switch id.leaf.PublicKeyAlgorithm {
 	case x509.ECDSA:
-		return 0
+		return kindECDSA
 	case x509.Ed25519:
-		return 1
+		return kindEd25519
 	}
-	return 2
+	return kindRSA
 }
 
-// nameSet returns the certificate's names in an order of their own.
-func (id *Identity) nameSet() []string {
+// covers reports whether the certificate has all names of another.
+func (id *Identity) covers(other *Identity) bool {
 	names := id.Names()
 	for i := range names {
 		names[i] = normalizeName(names[i])
 	}
-	sort(names, alphabetic)
-	return slices.Compact(names)
+	for _, name := range other.Names() {
+		if !slices.Contains(names, normalizeName(name)) {
+			return false
+		}
+	}
+	return true
 }
 
 // TLS returns the identity for a tls.Config's Certificates, with Leaf set. Its

@@ -162,25 +162,24 @@ func (in *inspector) judgeChain(id *Identity, certPath string, files []string) {
 // judgeNames makes sure that every DNS name leads to one identity only of each kind
 // of key, and looks for the home of keys that match nothing.
 func (in *inspector) judgeNames() {
-	type claim struct {
-		name string
-		kind int
+	var owners [keyKinds]map[string]*Identity
+	for kind := range owners {
+		owners[kind] = map[string]*Identity{}
 	}
-	owners := map[claim]*Identity{}
 	for _, id := range in.report.Identities {
 		if !id.ForServers() {
 			continue
 		}
 		for _, name := range id.leaf.DNSNames {
-			c := claim{normalizeName(name), id.preference()}
-			other, taken := owners[c]
+			name = normalizeName(name)
+			other, taken := owners[id.kind()][name]
 			if taken && other != id {
 				in.problem(&FileError{File: id.dir + "/" + certFile, Kind: ErrDuplicate,
-					Reason: fmt.Sprintf("the name %q is also in %s/%s, and a client that asks for it can be shown only one certificate with %s key", c.name, other.dir, certFile, keyKind(id)),
+					Reason: fmt.Sprintf("the name %q is also in %s/%s, and a client that asks for it can be shown only one certificate with a key of this kind, %s", name, other.dir, certFile, id.KeyType()),
 					Fix:    "leave the name in one of them"})
 				continue
 			}
-			owners[c] = id
+			owners[id.kind()][name] = id
 		}
 	}
 	for _, o := range in.orphans {
@@ -191,15 +190,4 @@ func (in *inspector) judgeNames() {
 			}
 		}
 	}
-}
-
-// keyKind names the kind of key by which identities of one name may differ.
-func keyKind(id *Identity) string {
-	switch id.leaf.PublicKeyAlgorithm {
-	case x509.ECDSA:
-		return "an ECDSA"
-	case x509.Ed25519:
-		return "an Ed25519"
-	}
-	return "an RSA"
 }

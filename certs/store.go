@@ -59,20 +59,20 @@ func newStore(report *Report) *Store {
 		pool.AddCert(a.Cert)
 	}
 	var servers []*Identity
-	for _, id := range report.Identities {
-		s.byName[id.name] = id
-		if id.ForServers() {
+	for kind := range keyKinds {
+		for _, id := range report.Identities {
+			s.byName[id.name] = id
+			if id.kind() != kind || !id.ForServers() {
+				continue
+			}
 			servers = append(servers, id)
-		}
-	}
-	sort(servers, func(a, b *Identity) bool { return a.preference() < b.preference() })
-	for _, id := range servers {
-		for _, name := range id.leaf.DNSNames {
-			name = normalizeName(name)
-			if domain, ok := strings.CutPrefix(name, "*."); ok {
-				add(s.wildcard, domain, id)
-			} else {
-				add(s.exact, name, id)
+			for _, name := range id.leaf.DNSNames {
+				name = normalizeName(name)
+				if domain, ok := strings.CutPrefix(name, "*."); ok {
+					add(s.wildcard, domain, id)
+				} else {
+					add(s.exact, name, id)
+				}
 			}
 		}
 	}
@@ -100,7 +100,7 @@ func fallback(servers []*Identity, named *Identity) []*Identity {
 	}
 	var twins []*Identity
 	for _, id := range servers {
-		if slices.Equal(id.nameSet(), of.nameSet()) && (id == of || id.preference() != of.preference()) {
+		if id == of || id.kind() != of.kind() && id.covers(of) && of.covers(id) {
 			twins = append(twins, id)
 		}
 	}
