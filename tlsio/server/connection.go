@@ -51,6 +51,8 @@ type Connection struct {
 	secured   *tlsio.Conn
 	connected bool // Connected was called without error
 	evicted   bool
+	feeding   bool        // the reading goroutine is busy with what it has read
+	stuck     *time.Timer // until the reading goroutine comes to the end
 
 	framer  Framer
 	extra   int // bytes of account for lines and records above Config.MaxLineLength

@@ -152,6 +152,7 @@ func (c *Connection) feed(p []byte) error {
 	}
 	c.mu.Lock()
 	c.received += uint64(len(p))
+	c.feeding = true
 	c.framer.Feed(p)
 	if c.sending {
 		c.wake() // progress, for those who send with a Timeout
@@ -163,15 +164,17 @@ func (c *Connection) feed(p []byte) error {
 			<-w
 			c.mu.Lock()
 		}
-		if c.phase != phaseOpen {
+		if c.phase != phaseOpen || c.wantTLS {
+			c.feeding = false
+			tls := c.phase == phaseOpen
 			c.mu.Unlock()
+			if tls {
+				return errStartTLS
+			}
 			return errClosing
 		}
-		if c.wantTLS {
-			c.mu.Unlock()
-			return errStartTLS
-		}
 		piece, eol, ok := c.framer.Next()
+		c.feeding = ok
 		c.mu.Unlock()
 		if !ok {
 			return nil
@@ -205,12 +208,30 @@ func (c *Connection) fail(reason error) {
 	}
 	handshake := c.phase == phaseOpening || c.wantTLS
 	c.phase, c.reason = phaseClosing, reason
+	if !handshake {
+		c.stuck = time.AfterFunc(c.config.LingerTimeout, c.unstick)
+	}
 	c.wake()
 	c.mu.Unlock()
 	if handshake {
 		c.cancel()
 	}
 	c.wakeReader()
+}
+
+// unstick frees a reading goroutine that doesn't come back though its read was
+// woken: crypto/tls answers some records (bad ones with an alert, KeyUpdate) from
+// within Read, which waits as long as a client that doesn't read wants it to.
+func (c *Connection) unstick() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.stuck == nil: // it has come back
+	case c.feeding: // an event takes its time
+		c.stuck.Reset(c.config.LingerTimeout)
+	default:
+		c.transport.Conn.SetWriteDeadline(time.Unix(1, 0))
+	}
 }
 
 // breakOff ends the connection at once, whatever it is doing.
@@ -246,6 +267,10 @@ func (c *Connection) finish(err error) {
 	}
 	c.fail(err)
 	c.mu.Lock()
+	if c.stuck != nil {
+		c.stuck.Stop()
+		c.stuck = nil
+	}
 	reason, connected, conn := c.reason, c.connected, c.conn
 	if c.timer != nil {
 		c.timer.Stop()

@@ -158,6 +158,24 @@ func difference(a, b []piece) string {
 	return "the number"
 }
 
+// TestStuckAlert: a client that sends garbage and doesn't read can't hold a connection
+// that is being ended.
+func TestStuckAlert(t *testing.T) {
+	v := newValve(t)
+	b := newBenchOn(t, v, Config{StartMode: StartImplicit, TLS: serverTLS(t), LingerTimeout: 50 * time.Millisecond}, Handler{}, noStatus|noReady)
+	raw := b.dial()
+	raw.secure(clientTLS(t))
+	c := b.opened()
+	v.set(false)
+	raw.send("\x17\x03\x03\x00\x20" + string(make([]byte, 32)))
+	time.Sleep(20 * time.Millisecond) // so that it is most likely read
+	c.Disconnect()
+	if b.next("Disconnected"); c.Connected() {
+		t.Error("still connected")
+	}
+	wait(t, "nothing left", func() bool { return b.Statistics().Open == 0 })
+}
+
 // TestBrokenNetworks: connections that are cut or damaged at a random byte, with TLS,
 // end with one Disconnected or a failed Connected, and no line is ever wrong.
 func TestBrokenNetworks(t *testing.T) {
@@ -172,7 +190,8 @@ func TestBrokenNetworks(t *testing.T) {
 		}
 		tlsOptions := serverTLS(t)
 		tlsOptions.HandshakeTimeout = 2 * time.Second
-		b := newBenchOn(t, simnet.NewStreams(o), Config{StartMode: StartImplicit, TLS: tlsOptions, SingleLineMode: true, LingerTimeout: time.Second}, Handler{
+		b := newBenchOn(t, simnet.NewStreams(o), Config{StartMode: StartImplicit, TLS: tlsOptions, SingleLineMode: true,
+			LingerTimeout: 500 * time.Millisecond, IdleTimeout: time.Second}, Handler{
 			DataIn: func(c *Connection, line []byte, eol bool) { c.SendLine(string(line)) },
 		}, noStatus|noReady)
 		raw, err := b.network.DialContext(within(t), "tcp", b.address())
@@ -192,7 +211,11 @@ func TestBrokenNetworks(t *testing.T) {
 		e := b.next("Connected")
 		next := 0
 		for e.err == nil && e.kind != "Disconnected" {
-			e = <-b.events
+			select {
+			case e = <-b.events:
+			case <-time.After(limit):
+				t.Fatal("no end")
+			}
 			if e.kind == "DataIn" && e.eol {
 				if want := fmt.Sprintf("line %d", next); e.text != want {
 					t.Fatalf("got %q, want %q", e.text, want)

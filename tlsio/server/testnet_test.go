@@ -88,7 +88,16 @@ func (l *valveListener) Accept() (net.Conn, error) {
 type valveConn struct {
 	net.Conn
 	v      *valve
-	closed bool // guarded by v.mu
+	closed bool // guarded by v.mu; no more waiting
+}
+
+// SetWriteDeadline ends writes that wait, if its time is past.
+func (c *valveConn) SetWriteDeadline(end time.Time) error {
+	c.v.mu.Lock()
+	c.closed = c.closed || !end.IsZero() && end.Before(time.Now())
+	c.v.cond.Broadcast()
+	c.v.mu.Unlock()
+	return c.Conn.SetWriteDeadline(end)
 }
 
 func (c *valveConn) Write(p []byte) (int, error) {
