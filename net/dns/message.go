@@ -37,7 +37,8 @@ func (q question) query(b []byte, id uint16) []byte {
 	b = binary.BigEndian.AppendUint16(b, id)
 	b = binary.BigEndian.AppendUint16(b, flagRecurse)
 	b = append(b, 0, 1, 0, 0, 0, 0, 0, 0) // one question, nothing else
-	for label := range strings.SplitSeq(q.name, ".") {
+	for label, rest, more := "", q.name, true; more; {
+		label, rest, more = strings.Cut(rest, ".")
 		b = append(b, byte(len(label)))
 		b = append(b, label...)
 	}

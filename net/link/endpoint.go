@@ -61,6 +61,7 @@ type Endpoint struct {
 	tx transmitter
 
 	stats struct {
+		_                                                                [0]func() // spares the image the code to compare it
 		rxFrames, rxPackets, rxMerged, rxCoalesced, rxForeign, rxRefused atomic.Uint64
 		txFrames, txPackets, txStalls, txDropped                         atomic.Uint64
 	}

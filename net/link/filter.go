@@ -1,10 +1,7 @@
 package link
 
 import (
-	"encoding/binary"
-	"net/netip"
-
-	"gvisor.dev/gvisor/pkg/tcpip/checksum"
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
@@ -15,7 +12,7 @@ import (
 // It is called on the receive goroutine and must neither wait nor send. Requests
 // with IP options, IPv6 extension headers or in fragments, and those with a wrong
 // checksum, are not shown to it; they reach the stack.
-type Filter func(source, destination netip.AddrPort) bool
+type Filter func(source, destination tcpip.FullAddress) bool
 
 // SetFilter makes f judge the requests from now on; nil lets all of them pass.
 func (e *Endpoint) SetFilter(f Filter) {
@@ -39,18 +36,17 @@ func (f *frame) asks() bool {
 }
 
 // ends returns the two ends of a TCP frame.
-func (f *frame) ends() (source, destination netip.AddrPort) {
-	tcp := f.head[f.tcp:]
-	var s, d netip.Addr
+func (f *frame) ends() (source, destination tcpip.FullAddress) {
+	tcp := header.TCP(f.head[f.tcp:])
+	source.Port, destination.Port = tcp.SourcePort(), tcp.DestinationPort()
 	if f.tcp == v4Payload {
-		s = netip.AddrFrom4([4]byte(f.head[ipStart+12:]))
-		d = netip.AddrFrom4([4]byte(f.head[ipStart+16:]))
+		ip := header.IPv4(f.head[ipStart:v4Payload])
+		source.Addr, destination.Addr = ip.SourceAddress(), ip.DestinationAddress()
 	} else {
-		s = netip.AddrFrom16([16]byte(f.head[ipStart+8:]))
-		d = netip.AddrFrom16([16]byte(f.head[ipStart+24:]))
+		ip := header.IPv6(f.head[ipStart:v6Payload])
+		source.Addr, destination.Addr = ip.SourceAddress(), ip.DestinationAddress()
 	}
-	return netip.AddrPortFrom(s, binary.BigEndian.Uint16(tcp)),
-		netip.AddrPortFrom(d, binary.BigEndian.Uint16(tcp[2:]))
+	return source, destination
 }
 
 // refuse answers the refused requests of the batch.
@@ -89,35 +85,40 @@ func (f *frame) reset(out []byte, from string, offloaded bool) int {
 	copy(out[6:], from)
 	copy(out[12:], f.head[12:etherSize])
 
-	ip, tcp := out[ipStart:f.tcp], out[f.tcp:]
+	peer, self := f.ends()
 	if f.tcp == v4Payload {
-		ip[0] = 0x45
-		binary.BigEndian.PutUint16(ip[2:], uint16(n-ipStart))
-		ip[6] = 0x40 // don't fragment, so it needs no identification (RFC 6864)
-		ip[8], ip[9] = ttl, byte(header.TCPProtocolNumber)
-		copy(ip[12:], f.head[ipStart+16:v4Payload])
-		copy(ip[16:], f.head[ipStart+12:ipStart+16])
+		ip := header.IPv4(out[ipStart:f.tcp])
+		ip.Encode(&header.IPv4Fields{
+			TotalLength: uint16(n - ipStart),
+			Flags:       header.IPv4FlagDontFragment, // so it needs no identification (RFC 6864)
+			TTL:         ttl,
+			Protocol:    uint8(header.TCPProtocolNumber),
+			SrcAddr:     self.Addr,
+			DstAddr:     peer.Addr,
+		})
 		if !offloaded {
-			binary.BigEndian.PutUint16(ip[10:], ^checksum.Checksum(ip, 0))
+			ip.SetChecksum(^ip.CalculateChecksum())
 		}
 	} else {
-		ip[0] = 0x60
-		binary.BigEndian.PutUint16(ip[4:], header.TCPMinimumSize)
-		ip[6], ip[7] = byte(header.TCPProtocolNumber), ttl
-		copy(ip[8:], f.head[ipStart+24:v6Payload])
-		copy(ip[24:], f.head[ipStart+8:ipStart+24])
+		header.IPv6(out[ipStart:f.tcp]).Encode(&header.IPv6Fields{
+			PayloadLength:     header.TCPMinimumSize,
+			TransportProtocol: header.TCPProtocolNumber,
+			HopLimit:          ttl,
+			SrcAddr:           self.Addr,
+			DstAddr:           peer.Addr,
+		})
 	}
-
-	request := f.head[f.tcp:]
-	copy(tcp, request[2:4])
-	copy(tcp[2:], request[:2])
 	length := uint32(f.size()) + 1
 	if f.flags()&header.TCPFlagFin != 0 {
 		length++
 	}
-	binary.BigEndian.PutUint32(tcp[8:], f.seq+length)
-	tcp[12] = header.TCPMinimumSize / 4 << 4
-	tcp[13] = byte(header.TCPFlagRst | header.TCPFlagAck)
+	header.TCP(out[f.tcp:]).Encode(&header.TCPFields{
+		SrcPort:    self.Port,
+		DstPort:    peer.Port,
+		AckNum:     f.seq + length,
+		DataOffset: header.TCPMinimumSize,
+		Flags:      header.TCPFlagRst | header.TCPFlagAck,
+	})
 	if !offloaded {
 		setTCPChecksum(out[ipStart:], int(f.tcp)-ipStart, f.tcp == v6Payload)
 	}

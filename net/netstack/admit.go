@@ -2,10 +2,10 @@ package netstack
 
 import (
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"ingot.dev/net/link"
@@ -31,29 +31,31 @@ type gates struct {
 
 func (s *Stack) openGate(local netip.AddrPort, v6, both bool, admit func(netip.AddrPort) bool) *gate {
 	g := &gate{s: s, local: local, v6: v6, both: both, admit: admit}
-	s.changeGates(func(l []*gate) []*gate { return append(l, g) })
+	s.changeGates(g, nil)
 	return g
 }
 
-func (g *gate) close() {
-	g.s.changeGates(func(l []*gate) []*gate {
-		i := slices.Index(l, g)
-		return append(l[:i], l[i+1:]...)
-	})
-}
+func (g *gate) close() { g.s.changeGates(nil, g) }
 
-func (s *Stack) changeGates(f func([]*gate) []*gate) {
+// changeGates adds one gate, or removes one.
+func (s *Stack) changeGates(add, remove *gate) {
 	s.gates.mu.Lock()
 	defer s.gates.mu.Unlock()
-	var l []*gate
+	var list []*gate
 	if old := s.gates.list.Load(); old != nil {
-		l = slices.Clone(*old)
+		for _, g := range *old {
+			if g != remove {
+				list = append(list, g)
+			}
+		}
 	}
-	l = f(l)
-	s.gates.list.Store(&l)
+	if add != nil {
+		list = append(list, add)
+	}
+	s.gates.list.Store(&list)
 	// Requests are looked at only while a listener wants it.
 	var filter link.Filter
-	for _, g := range l {
+	for _, g := range list {
 		if g.admit != nil {
 			filter = s.admits
 		}
@@ -79,7 +81,8 @@ func (g *gate) asks(from netip.AddrPort) bool {
 }
 
 // admits is the link's filter.
-func (s *Stack) admits(from, to netip.AddrPort) bool {
+func (s *Stack) admits(source, destination tcpip.FullAddress) bool {
+	from, to := fromFull(source), fromFull(destination)
 	var gate *gate
 	for _, g := range *s.gates.list.Load() {
 		if g.covers(to) && (gate == nil || g.local.Addr().IsValid()) {
@@ -90,7 +93,7 @@ func (s *Stack) admits(from, to netip.AddrPort) bool {
 		return true
 	}
 	// What is for somebody else, or can't be answered, is the stack's to drop.
-	if a := from.Addr(); from.Port() == 0 || !a.IsGlobalUnicast() && !a.IsLinkLocalUnicast() || !s.owns(to.Addr()) {
+	if a := from.Addr(); from.Port() == 0 || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || !s.owns(to.Addr()) {
 		return true
 	}
 	return gate.asks(from)
