@@ -503,8 +503,6 @@ func TestIdentityPolicyNotBypassed(t *testing.T) {
 }
 
 // TestCertificateByOffer: RSA or ECDSA, by what the client can verify.
-//
-//conform:ipworks event.SSLConnectionRequest differs tlsio.SecureOptions.GetCertificate -- a function in place of settable certificate fields
 func TestCertificateByOffer(t *testing.T) {
 	w := pki(t)
 	key := rsaTestKey(t)

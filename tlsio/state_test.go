@@ -420,7 +420,6 @@ func (t *tapped) Closed(err error) {
 // log's, and the end comes once.
 //
 //conform:ipworks config.SSLKeyLogFile differs tlsio.TLSOptions.KeyLog -- any io.Writer: there may be no files
-//conform:ipworks config.LogSSLPackets differs tlsio.TLSOptions.Tap -- raw records to a Tap
 func TestTapAndKeyLog(t *testing.T) {
 	for _, v := range bothVersions {
 		taps := map[bool]*tapped{false: {}, true: {}}

@@ -242,9 +242,9 @@ func FuzzParse(f *testing.F) {
 func TestConfigText(t *testing.T) {
 	b := newBench(t, Config{}, Handler{}, noStatus|noReady)
 	c, _ := b.open()
-	for text, want := range map[string]string{"TcpNoDelay": "False", "TcpNoDelay=yes": "True", "maxconnections": "1000", "MaxConnections=1000": "1000"} {
-		if got, err := b.ConfigText(text); err != nil || got != want {
-			t.Errorf("%s: %q, %v", text, got, err)
+	for _, s := range []struct{ text, want string }{{"TcpNoDelay", "False"}, {"TcpNoDelay=yes", "True"}, {"maxconnections", "1000"}, {"MaxConnections=1000", "1000"}} {
+		if got, err := b.ConfigText(s.text); err != nil || got != s.want {
+			t.Errorf("%s: %q, %v", s.text, got, err)
 		}
 	}
 	if !b.Config().NoDelay {
