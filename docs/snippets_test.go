@@ -31,7 +31,7 @@ const given = `ctx context.Context, network tlsio.Network, app *tlsio.App, conn 
 // packages are what snippets may import, by the name that they use.
 var packages = map[string]string{
 	"tlsio": "ingot.dev/tlsio", "server": "ingot.dev/tlsio/server", "certificate": "ingot.dev/tlsio/server/certificate",
-	"jsonmsg": "ingot.dev/tlsio/jsonmsg", "capture": "ingot.dev/tlsio/capture", "dnsntp": "ingot.dev/tlsio/dnsntp",
+	"jsonmsg": "ingot.dev/tlsio/jsonmsg", "capture": "ingot.dev/tlsio/capture", "nodecert": "ingot.dev/tlsio/nodecert",
 	"certs": "ingot.dev/certs", "firmware": "ingot.dev/firmware",
 	"context": "context", "net": "net", "slog": "log/slog", "time": "time", "errors": "errors", "fmt": "fmt", "os": "os",
 	"io": "io", "http": "net/http", "tls": "crypto/tls", "x509": "crypto/x509", "netip": "net/netip", "strings": "strings",

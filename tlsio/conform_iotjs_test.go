@@ -475,6 +475,20 @@ func TestIoTSecureContext(t *testing.T) {
 			c.Close()
 		}
 	}
+	named, err := NewClientContext(clientOptions(t)) // the context's name counts, not the address
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := listen(t, TLSOptions{Context: server})
+	go echo(ln)
+	c, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), TLSOptions{Context: named})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if s := c.(*Conn).State(); s.Host != "server.test" || s.ServerName != "server.test" {
+		t.Errorf("name %q, SNI %q", s.Host, s.ServerName)
+	}
 	pem := []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
 	pemKey := []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
 	for _, tt := range []struct {

@@ -8,7 +8,8 @@ import (
 )
 
 // Dial connects to address ("host:port") and returns when the handshake is done.
-// The connection is a [*Conn]. If options.Host is empty, it is taken from address.
+// The connection is a [*Conn]. If options.Host is empty, and options.Context has none,
+// it is taken from address.
 // ctx limits connecting and the handshake, not the connection's life.
 //
 // Errors are *Error with one of the stages options, resolve, connect, handshake
@@ -22,7 +23,7 @@ func Dial(ctx context.Context, network Network, address string, options TLSOptio
 	}
 	if host, port, err := net.SplitHostPort(address); err != nil || !validPort(port) {
 		errs.add("address", address, "use host:port, with a port from 1 to 65535")
-	} else if options.Host == "" {
+	} else if options.Host == "" && (options.Context == nil || options.Context.current.Load().rules.host == "") {
 		options.Host = host
 	}
 	secure, one := options.clientContext(&errs, "")
