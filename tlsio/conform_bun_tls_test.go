@@ -244,7 +244,7 @@ func TestBunKeyingMaterial(t *testing.T) {
 // TestBunSession: a session is exported, stored, and resumed by a client that knows
 // nothing else of it.
 //
-//conform:bun getSession differs tlsio.Conn.Session -- bytes, or an error that says why there is none; with TLS 1.3 once something was read
+//conform:bun getSession works tlsio.Conn.Session
 //conform:bun setSession differs tlsio.TLSOptions.Session, tlsio.SecureOptions.Session -- an option: instances are made with all that the handshake needs
 //conform:bun getTLSTicket works tlsio.Conn.SessionTicket
 //conform:bun isSessionReused works tlsio.State.DidResume

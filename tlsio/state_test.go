@@ -295,7 +295,7 @@ func TestStateAgainstNode(t *testing.T) {
 
 // TestMaxSendFragment: the limit can change between writes.
 //
-//conform:bun setMaxSendFragment works tlsio.Conn.SetMaxSendFragment
+//conform:bun setMaxSendFragment differs tlsio.Conn.SetMaxSendFragment -- an error in place of false; 512 at least, as OpenSSL
 func TestMaxSendFragment(t *testing.T) {
 	p := connect(t, serverContext(t, nil), clientContext(t, nil), SecureOptions{}, SecureOptions{}).ok(t)
 	for _, n := range []int{0, -1, 511, 16385} {
@@ -355,7 +355,6 @@ func (*recordSizes) Closed(error)    {}
 //
 //conform:bun renegotiate refused tlsio.ErrRenegotiation -- crypto/tls can't begin one; TLS 1.3 has none
 //conform:bun disableRenegotiation works tlsio.Conn.DisableRenegotiation
-//conform:ipworks config.SSLEnableRenegotiation refused tlsio.ErrRenegotiation -- peers' attempts get a fatal alert
 func TestRenegotiation(t *testing.T) {
 	p := connect(t, serverContext(t, nil), clientContext(t, only(TLSv12)), SecureOptions{}, SecureOptions{}).ok(t)
 	for _, c := range []*Conn{p.server, p.client} {
