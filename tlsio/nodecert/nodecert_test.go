@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot.dev/internal/testenv"
 	"ingot.dev/tlsio"
 )
 
@@ -101,10 +102,7 @@ func samples(t testing.TB) map[string]*x509.Certificate {
 
 // TestLikeNode compares with the object that Node makes of the same certificate.
 func TestLikeNode(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Skip("needs node")
-	}
+	node := testenv.Program(t, "node", "nodejs")
 	const script = `
 		const object = new (require('crypto').X509Certificate)(Buffer.from(process.argv[1], 'base64')).toLegacyObject();
 		for (const k of ['raw', 'pubkey']) if (object[k]) object[k] = object[k].toString('base64');
