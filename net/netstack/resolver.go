@@ -82,15 +82,15 @@ func (s *Stack) ask(ctx context.Context, server netip.Addr, host string, others 
 // other.
 func (s *Stack) order(addrs []netip.Addr) []netip.Addr {
 	global := slices.ContainsFunc(s.Addresses(), func(p netip.Prefix) bool { return isGlobal(p.Addr()) })
-	var first, others []netip.Addr
-	for _, a := range addrs {
+	n := 0 // those at the front, in their old order
+	for i, a := range addrs {
 		if a.Unmap().Is4() == !global {
-			first = append(first, a)
-		} else {
-			others = append(others, a)
+			copy(addrs[n+1:i+1], addrs[n:i])
+			addrs[n] = a
+			n++
 		}
 	}
-	return append(first, others...)
+	return addrs
 }
 
 // isGlobal says whether the internet can be reached from an address. Unique and
