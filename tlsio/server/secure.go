@@ -58,7 +58,7 @@ func (c *Config) implicit(port int) bool {
 // StartTLS secures a connection in plain text. It returns at once; what was taken
 // to be sent is sent first, then the handshake begins, and Connected is called
 // again, with an error if it failed (then Disconnected follows). Until then
-// sends take nothing, and DataIn isn't called: what has arrived behind the line in
+// sends take nothing (ErrWouldBlock, with a Timeout too), and DataIn isn't called: what has arrived behind the line in
 // whose DataIn this was called belongs to the handshake, so that nobody can slip
 // plain text into the secured connection.
 func (c *Connection) StartTLS() error {
@@ -78,6 +78,9 @@ func (c *Connection) StartTLS() error {
 	}
 	if c.secured != nil || c.wantTLS {
 		return &Error{op, c.id, CodeAlreadyConnected, errors.New("the connection is secured already")}
+	}
+	if c.sending {
+		return &Error{op, c.id, CodeInProgress, errors.New("a send is still waiting; its rest would be sent in plain text")}
 	}
 	c.wantTLS, c.ready = true, false
 	c.wake()

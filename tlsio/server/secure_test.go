@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"ingot.dev/tlsio"
@@ -281,6 +283,61 @@ func TestStartTLSFromOutside(t *testing.T) {
 	}
 }
 
+// TestStartTLSAndSends: sends that wait neither hold StartTLS up nor go on in plain
+// text behind it.
+func TestStartTLSAndSends(t *testing.T) {
+	files := fstest.MapFS{"f": {Data: []byte("file")}}
+	var b *bench
+	b = newBench(t, Config{StartMode: StartExplicit, TLS: serverTLS(t), SingleLineMode: true, SendQueue: 1000, OutBufferSize: 4096}, Handler{
+		DataIn: func(c *Connection, line []byte, eol bool) {
+			if err := c.StartTLS(); err != nil {
+				t.Error(err)
+			}
+			if n, err := c.SendFile(files, "f"); n != 0 || !errors.Is(err, ErrWouldBlock) {
+				t.Error("SendFile behind StartTLS:", n, err)
+			}
+			c.SetTimeout(limit)
+			if n, err := c.SendText("x"); n != 0 || !errors.Is(err, ErrWouldBlock) {
+				t.Error("Send behind StartTLS:", n, err)
+			}
+			if n, err := b.Broadcast([]byte("x")); n != 0 || !errors.Is(err, ErrWouldBlock) {
+				t.Error("Broadcast behind StartTLS:", n, err)
+			}
+		},
+	}, noStatus|noReady)
+	c, cl := b.open()
+	if err := c.SetTimeout(limit); err != nil {
+		t.Fatal(err)
+	}
+	big := strings.Repeat("x", 8<<20)
+	done := make(chan error)
+	go func() {
+		_, err := c.SendText(big)
+		done <- err
+	}()
+	wait(t, "the send waits", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.sending && c.queue.free() == 0
+	})
+	wantCode(t, c.StartTLS(), CodeInProgress)
+	if got := cl.read(len(big)); got != big {
+		t.Error("the text was changed")
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	cl.send("STARTTLS\n")
+	secured := cl.secure(clientTLS(t))
+	b.opened()
+	if _, err := c.SendText("safe"); err != nil {
+		t.Error(err)
+	}
+	if got := secured.read(4); got != "safe" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestStartTLSWithoutTLS: there must be a certificate.
 //
 //conform:ipworks error.282 works tlsio/server.CodeNoServerCertificate
@@ -440,6 +497,54 @@ func TestClientAuthentication(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestResumedClient: the event is asked about clients that resume a session too: the
+// answer may have changed.
+func TestResumedClient(t *testing.T) {
+	w := testPKI(t)
+	accept := true
+	var seen []string
+	var mu sync.Mutex
+	o := serverTLS(t)
+	o.CA = [][]byte{w.ca.DER()}
+	b := newBench(t, Config{StartMode: StartImplicit, TLS: o, AuthenticateClients: true}, Handler{
+		ClientAuthentication: func(c *Connection, a *ClientAuthentication) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, a.Chain[0].Subject.CommonName)
+			a.Accept = a.Accept && accept
+		},
+	}, noStatus|noReady)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		seen, accept = nil, true
+		config := clientTLS(t, w.client)
+		config.MinVersion, config.MaxVersion = version, version
+		config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+		for i := range 2 {
+			cl := b.dialTLS(config)
+			c := b.opened()
+			c.SendLine("so that the ticket is read")
+			cl.line()
+			if s, _ := c.ConnectionState(); s.DidResume != (i == 1) {
+				t.Errorf("%s, connection %d: resumed %v", tls.VersionName(version), i, s.DidResume)
+			}
+			cl.Close()
+			b.skipTo("Disconnected")
+		}
+		mu.Lock()
+		accept = false
+		mu.Unlock()
+		tls.Client(b.dial(), config).Handshake()
+		if e := b.skipTo("Connected"); e.err == nil {
+			t.Error("a resumed session was let in against the event's decision")
+		}
+		mu.Lock()
+		if got := strings.Join(seen, " "); got != "client.test client.test client.test" {
+			t.Errorf("seen: %s", got)
+		}
+		mu.Unlock()
 	}
 }
 

@@ -106,12 +106,18 @@ func (c *Connection) usable(op string) error {
 	return nil
 }
 
-// takeSending waits until no other send waits. c.mu is held.
+// takeSending waits until no other send waits. It doesn't wait for StartTLS's
+// handshake, which may in turn wait for the event in which this is called. c.mu is
+// held.
 func (c *Connection) takeSending(op string) error {
-	for c.sending || c.wantTLS {
+	for c.sending {
 		if err := c.pause(op); err != nil {
 			return err
 		}
+	}
+	if c.wantTLS {
+		c.ready, c.wantReady = false, true
+		return &Error{Op: op, ID: c.id, Code: CodeWouldBlock}
 	}
 	c.sending = true
 	return nil

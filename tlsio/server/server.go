@@ -278,10 +278,10 @@ func (s *Server) StopListening() error {
 // waits for that too. Close doesn't wait.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.StopListening()
+	for _, c := range s.Connections() { // no more come: register looks whether the server listens
+		c.Disconnect()
+	}
 	for {
-		for _, c := range s.Connections() {
-			c.Disconnect()
-		}
 		s.mu.Lock()
 		if s.running == 0 && len(s.connections) == 0 && s.listener == nil && !s.starting {
 			s.mu.Unlock()
