@@ -103,12 +103,12 @@ func TestBunAuthorized(t *testing.T) {
 // connection, as each side sees them.
 //
 //conform:bun alpnProtocol differs tlsio.State.NegotiatedProtocol, tlsio.State.HandshakeComplete -- "" in place of false, and before the handshake
-//conform:bun getTLSVersion differs tlsio.State.VersionName -- "" during the handshake; servers have it too; an error on closed instances
+//conform:bun getTLSVersion differs tlsio.State.VersionName -- servers get it too; empty before the handshake
 //conform:bun getCipher works tlsio.State.Cipher, tlsio.CipherInfo
-//conform:bun getEphemeralKeyInfo differs tlsio.State.EphemeralKey -- hybrid groups, for which there is no word, are {KEM, X25519MLKEM768}
+//conform:bun getEphemeralKeyInfo differs tlsio.State.EphemeralKey -- hybrid groups are {KEM, X25519MLKEM768}
 //conform:bun getServername works tlsio.State.ServerName
-//conform:bun setServername differs tlsio.TLSOptions.Host, tlsio.SecureOptions.Host -- an option: instances are made with all that the handshake needs
-//conform:bun getSharedSigalgs differs tlsio.State.SharedSignatureAlgorithms, tlsio.ErrSharedSignatureAlgorithms -- on servers; a client isn't told what the server has
+//conform:bun setServername differs tlsio.TLSOptions.Host, tlsio.SecureOptions.Host -- given with the connection, before its handshake
+//conform:bun getSharedSigalgs differs tlsio.State.SharedSignatureAlgorithms, tlsio.ErrSharedSignatureAlgorithms -- servers only: crypto/tls doesn't tell clients
 func TestBunNegotiated(t *testing.T) {
 	for _, tt := range []struct {
 		version     string
@@ -195,8 +195,8 @@ func TestBunNegotiated(t *testing.T) {
 //
 //conform:bun exportKeyingMaterial works tlsio.State.ExportKeyingMaterial
 //conform:bun exportKeyingMaterial.context works tlsio.State.ExportKeyingMaterial
-//conform:bun getTLSFinishedMessage refused tlsio.Conn.FinishedMessages, tlsio.ErrFinished -- crypto/tls doesn't give it out; what it is for is State.ChannelBinding
-//conform:bun getTLSPeerFinishedMessage refused tlsio.Conn.FinishedMessages, tlsio.ErrFinished -- crypto/tls doesn't give it out; what it is for is State.ChannelBinding
+//conform:bun getTLSFinishedMessage refused tlsio.Conn.FinishedMessages, tlsio.ErrFinished -- crypto/tls doesn't give it out; State.ChannelBinding is what it was for
+//conform:bun getTLSPeerFinishedMessage refused tlsio.Conn.FinishedMessages, tlsio.ErrFinished -- crypto/tls doesn't give it out; State.ChannelBinding is what it was for
 func TestBunKeyingMaterial(t *testing.T) {
 	export := func(c *Conn, label string, context []byte, n int) string {
 		t.Helper()
@@ -245,7 +245,7 @@ func TestBunKeyingMaterial(t *testing.T) {
 // nothing else of it.
 //
 //conform:bun getSession works tlsio.Conn.Session
-//conform:bun setSession differs tlsio.TLSOptions.Session, tlsio.SecureOptions.Session -- an option: instances are made with all that the handshake needs
+//conform:bun setSession differs tlsio.TLSOptions.Session, tlsio.SecureOptions.Session -- given with the connection, before its handshake
 //conform:bun getTLSTicket works tlsio.Conn.SessionTicket
 //conform:bun isSessionReused works tlsio.State.DidResume
 //conform:iotjs option.session works tlsio.TLSOptions.Session, tlsio.Conn.Session
@@ -350,7 +350,7 @@ func TestBunSetMaxSendFragment(t *testing.T) {
 // TestBunSetVerifyMode: TLS can't change its mind, so the mode is an option of each
 // connection, and the method says so.
 //
-//conform:bun setVerifyMode differs tlsio.TLSOptions.VerifyMode, tlsio.TLSOptions.ClientAuth, tlsio.Conn.SetVerifyMode, tlsio.ErrHandshakeBegun -- options; on a connection it is too late, and that is an error
+//conform:bun setVerifyMode differs tlsio.TLSOptions.VerifyMode, tlsio.TLSOptions.ClientAuth, tlsio.Conn.SetVerifyMode, tlsio.ErrHandshakeBegun -- given with the connection, before its handshake; afterwards refused
 func TestBunSetVerifyMode(t *testing.T) {
 	w := pki(t)
 	for _, tt := range []struct {
@@ -392,7 +392,7 @@ func TestBunSetVerifyMode(t *testing.T) {
 // TestBunRenegotiate: connections are never renegotiated. A client's attempt gets a
 // fatal alert, a server's is refused, both sides' programs are told.
 //
-//conform:bun renegotiate refused tlsio.Conn.Renegotiate, tlsio.ErrRenegotiation -- crypto/tls can't start one, TLS 1.3 has none
+//conform:bun renegotiate refused tlsio.Conn.Renegotiate, tlsio.ErrRenegotiation -- crypto/tls can't begin one; TLS 1.3 has none
 //conform:bun disableRenegotiation works tlsio.Conn.DisableRenegotiation
 func TestBunRenegotiate(t *testing.T) {
 	c, s := securedPair(t, clientOptions(t), serverOptions(t))

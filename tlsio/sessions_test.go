@@ -18,7 +18,7 @@ import (
 // TestSessionExport: a session goes out as bytes and comes back in another context.
 //
 //conform:bun getSession works tlsio.Conn.Session
-//conform:bun setSession differs tlsio.SecureOptions.Session, tlsio.TLSOptions.Session -- an option: instances are made with all that the handshake needs
+//conform:bun setSession differs tlsio.SecureOptions.Session, tlsio.TLSOptions.Session -- given with the connection, before its handshake
 //conform:bun getTLSTicket works tlsio.Conn.SessionTicket
 //conform:iotjs option.session works tlsio.TLSOptions.Session
 func TestSessionExport(t *testing.T) {

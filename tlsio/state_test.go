@@ -73,7 +73,7 @@ func TestState(t *testing.T) {
 //conform:bun exportKeyingMaterial works tlsio.State.ExportKeyingMaterial
 //conform:bun exportKeyingMaterial.context works tlsio.State.ExportKeyingMaterial
 //conform:bun getTLSFinishedMessage refused tlsio.ErrFinished -- crypto/tls doesn't give it out; State.ChannelBinding is what it was for
-//conform:bun getTLSPeerFinishedMessage refused tlsio.ErrFinished -- as getTLSFinishedMessage
+//conform:bun getTLSPeerFinishedMessage refused tlsio.ErrFinished -- crypto/tls doesn't give it out; State.ChannelBinding is what it was for
 func TestChannelBinding(t *testing.T) {
 	seen := map[string]bool{}
 	for _, v := range bothVersions {

@@ -416,7 +416,7 @@ func TestProtocols(t *testing.T) {
 //
 //conform:ipworks config.SSLEnabledCipherSuites differs tlsio/server.Config.Set -- naming no suite of a version turns the version off; TLS 1.3 has all three of its suites or none
 //conform:ipworks config.SSLEnabledCipherSuites.TLS12 differs tlsio/server.Config.Set -- 18 of the names are there; the others are refused with the reason
-//conform:ipworks config.SSLEnabledCipherSuites.TLS13 differs tlsio/server.Config.Set -- all three together or none
+//conform:ipworks config.SSLEnabledCipherSuites.TLS13 differs tlsio/server.Config.Set -- all three or none: crypto/tls can't choose among them
 //conform:ipworks config.SSLEnabledCipherSuites.CALG refused tlsio/server.SettingError -- algorithms of SChannel, no cipher suites
 //conform:ipworks config.SSLNegotiatedCipher works tlsio/server.Server.ConfigText
 //conform:ipworks config.SSLNegotiatedCipherStrength works tlsio/server.Server.ConfigText

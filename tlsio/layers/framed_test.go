@@ -1,71 +1,38 @@
-package docs
+package layers
 
 import (
 	"bufio"
-	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha1"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"ingot.dev/certs/certstest"
 	"ingot.dev/tlsio"
 )
-
-// ECMA-419 builds HTTP, WebSocket and MQTT classes on the options of its sockets.
-// Here these protocols are the standard library's or another module's, on what
-// tlsio hands out; these tests show that it fits.
-
-const limit = 30 * time.Second
 
 // site is a TLS listener with what clients need to reach it.
 func site(t *testing.T) (ln net.Listener, client tlsio.TLSOptions) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "site.test"}, DNSNames: []string{"site.test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	cert, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln, err = tlsio.Listen(t.Context(), tlsio.HostNetwork{}, "127.0.0.1:0", tlsio.TLSOptions{
-		ServerCertificate: [][]byte{cert}, ServerKey: [][]byte{keyDER}, ApplicationLayerProtocol: []string{"http/1.1"}})
+	ca := certstest.NewCA(t, certstest.Template{})
+	id := ca.Issue(certstest.Template{Names: []string{"site.test"}})
+	ln, err := tlsio.Listen(t.Context(), tlsio.HostNetwork{}, "127.0.0.1:0", tlsio.TLSOptions{
+		ServerCertificate: [][]byte{id.DER}, ServerKey: [][]byte{id.KeyDER}, ApplicationLayerProtocol: []string{"http/1.1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ln.Close() })
-	return ln, tlsio.TLSOptions{Host: "site.test", CA: [][]byte{cert}}
+	return ln, tlsio.TLSOptions{Host: "site.test", Roots: ca.Pool()}
 }
 
-// serveHTTP serves pages, one page as a WebSocket.
-func serveHTTP(t *testing.T, ln net.Listener) {
+// serveWebSocket serves one page, which echoes one frame.
+func serveWebSocket(t *testing.T, ln net.Listener) {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /page", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/html")
-		io.WriteString(w, "<p>hello "+r.URL.Query().Get("name"))
-	})
-	mux.HandleFunc("POST /upload", func(w http.ResponseWriter, r *http.Request) {
-		n, _ := io.Copy(io.Discard, r.Body)
-		fmt.Fprint(w, n)
-	})
 	mux.HandleFunc("GET /ws", func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") != "websocket" || r.Header.Get("Sec-WebSocket-Protocol") != "echo" {
 			w.WriteHeader(http.StatusBadRequest)
@@ -117,65 +84,14 @@ func readFrame(r io.Reader) ([]byte, error) {
 	return payload, err
 }
 
-// dialer is what an http.Transport takes.
-func dialer(options tlsio.TLSOptions, ln net.Listener) func(context.Context, string, string) (net.Conn, error) {
-	return func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return tlsio.Dial(ctx, tlsio.HostNetwork{}, ln.Addr().String(), options)
-	}
-}
-
-// TestHTTP is net/http on tlsio, in both roles.
-//
-//conform:ecma-419 HTTPClient differs tlsio.Dial -- no class: net/http's Transport takes Dial as its DialTLSContext
-//conform:ecma-419 HTTPServer differs tlsio.Listen -- no class: net/http's Server serves what Listen returns
-//conform:ecma-419 HTTPRoutes differs tlsio.Listen -- no class: net/http's ServeMux, and its Hijack for WebSockets
-func TestHTTP(t *testing.T) {
-	ln, options := site(t)
-	serveHTTP(t, ln)
-	transport := &http.Transport{DialTLSContext: dialer(options, ln)}
-	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, Timeout: limit}
-	r, err := client.Get("https://site.test/page?name=board")
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := io.ReadAll(r.Body)
-	r.Body.Close()
-	if string(body) != "<p>hello board" || err != nil || r.Header.Get("Content-Type") != "text/html" {
-		t.Errorf("got %q, %v, %v", body, err, r.Header)
-	}
-	r, err = client.Post("https://site.test/upload", "", io.LimitReader(rand.Reader, 200_000)) // chunked
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, _ = io.ReadAll(r.Body)
-	r.Body.Close()
-	if string(body) != "200000" {
-		t.Errorf("server counted %q bytes", body)
-	}
-
-	other := options
-	other.Host = "else.test"
-	wrong := &http.Client{Transport: &http.Transport{DialTLSContext: dialer(other, ln)}, Timeout: limit}
-	if _, err := wrong.Get("https://else.test/page"); err == nil {
-		t.Error("a site with another name's certificate was read")
-	} else if e, ok := errors.AsType[*tlsio.Error](err); !ok || e.Stage != tlsio.StageVerify {
-		t.Errorf("the error lost its type on the way: %v", err)
-	}
-}
-
 // TestWebSocket upgrades a connection of net/http's and exchanges frames on it; the
 // client begins with the class TLS and goes on with its NetConn.
 //
 //conform:ecma-419 WebSocketClient differs tlsio.TLS.NetConn, tlsio.Dial -- no class: the handshake and a WebSocket module's frames on the connection
 func TestWebSocket(t *testing.T) {
 	ln, options := site(t)
-	serveHTTP(t, ln)
-	app := tlsio.NewApp(tlsio.HostNetwork{})
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- app.Run(ctx) }()
-	defer func() { stop(); <-ended }()
+	serveWebSocket(t, ln)
+	app := run(t)
 	addr := ln.Addr().(*net.TCPAddr)
 	sock, err := tlsio.NewTLS(app, tlsio.TLSClientOptions{Address: addr.IP.String(), Port: addr.Port, TLS: options})
 	if err != nil {
@@ -235,11 +151,7 @@ func TestMQTT(t *testing.T) {
 			}
 		}
 	}()
-	app := tlsio.NewApp(tlsio.HostNetwork{})
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- app.Run(ctx) }()
-	defer func() { stop(); <-ended }()
+	app := run(t)
 	addr := ln.Addr().(*net.TCPAddr)
 	packet := func(kind byte, body string) []byte { return append([]byte{kind, byte(len(body))}, body...) }
 	sock, err := tlsio.NewTLS(app, tlsio.TLSClientOptions{
