@@ -28,7 +28,11 @@ func (c *Config) secureContext() (*tlsio.SecureContext, error) {
 		return c.TLS.Context, nil
 	}
 	o := c.tlsOptions()
-	if err := c.text.apply(&o); err != nil {
+	err := c.text.apply(&o)
+	if err == nil && !c.AuthenticateClients {
+		err = c.text.unused()
+	}
+	if err != nil {
 		return nil, &Error{Op: "StartListening", Code: CodeInvalidArgument, Err: err}
 	}
 	return tlsio.NewServerContext(o)

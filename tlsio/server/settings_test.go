@@ -734,6 +734,32 @@ func TestSecurityFlags(t *testing.T) {
 	}
 }
 
+// TestUnusedSettings: what judges clients' certificates is refused where none is
+// asked for, or where this server doesn't judge it.
+func TestUnusedSettings(t *testing.T) {
+	for _, assignment := range []string{"SSLSecurityFlags=0x10", "TLS12SignatureAlgorithms=sha256-rsa", "TLS13SignatureAlgorithms=ed25519"} {
+		for _, auth := range []tlsio.ClientAuth{tlsio.ClientAuthNone, tlsio.ClientAuthRequire} {
+			config := Config{StartMode: StartImplicit, TLS: serverTLS(t)}
+			if config.TLS.ClientAuth = auth; auth != tlsio.ClientAuthNone {
+				config.TLS.CA = [][]byte{testPKI(t).ca.DER()}
+			}
+			if err := config.Set(assignment); err != nil {
+				t.Fatal(err)
+			}
+			s, err := New(testNetwork(t), config, Handler{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = s.StartListening(within(t))
+			s.Close()
+			e, ok := errors.AsType[*SettingError](err)
+			if !ok || !strings.HasPrefix(assignment, e.Name+"=") || CodeOf(err) != CodeInvalidArgument {
+				t.Errorf("%s with ClientAuth %q: %v", assignment, auth, err)
+			}
+		}
+	}
+}
+
 // TestAuthorities: each way to name the authorities of clients.
 //
 //conform:ipworks config.SSLClientCACerts differs tlsio/server.Config.Set -- there are no other trusted authorities than these, Config.TLS.CA and Roots

@@ -500,6 +500,23 @@ func (t *tlsText) apply(o *tlsio.TLSOptions) error {
 	return nil
 }
 
+// unused says which setting would have no effect without AuthenticateClients.
+func (t *tlsText) unused() error {
+	if t == nil {
+		return nil
+	}
+	const fix = "judges clients' certificates in ClientAuthentication; set Config.AuthenticateClients, or leave it out"
+	switch {
+	case t.flags&(IgnoreTime|AllowUnknownAuthority|IgnoreUsage) != 0:
+		return &SettingError{Name: "SSLSecurityFlags", Value: t.values["SSLSecurityFlags"], Fix: fix}
+	case t.signatures12 != nil:
+		return &SettingError{Name: "TLS12SignatureAlgorithms", Value: t.values["TLS12SignatureAlgorithms"], Fix: fix}
+	case t.signatures13 != nil:
+		return &SettingError{Name: "TLS13SignatureAlgorithms", Value: t.values["TLS13SignatureAlgorithms"], Fix: fix}
+	}
+	return nil
+}
+
 // compatiblePolicy is the policy that has TLS 1.0.
 const compatiblePolicy tlsio.Policy = "20261122-compatible"
 
