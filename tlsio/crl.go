@@ -146,7 +146,9 @@ type RevokedError struct {
 	Reason      int // RFC 5280 section 5.3.1
 }
 
-func (*RevokedError) refusal() {}
+func (*RevokedError) refusal() string {
+	return "its issuer has revoked it; the peer needs a new certificate"
+}
 
 func (e *RevokedError) Error() string {
 	s := "certificate " + quote(e.Certificate.Subject.String()) + ", serial number " + hex.EncodeToString(e.Certificate.SerialNumber.Bytes()) +
@@ -166,7 +168,9 @@ type CRLError struct {
 	Reason      string
 }
 
-func (*CRLError) refusal() {}
+func (e *CRLError) refusal() string {
+	return "give CRLs a current list of " + quote(e.Certificate.Issuer.String()) + ", or set the clock; see also CRLs.Grace and CRLs.Partial"
+}
 
 func (e *CRLError) Error() string {
 	return "revocation of certificate " + quote(e.Certificate.Subject.String()) + " is unknown: " + e.Reason

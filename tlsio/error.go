@@ -217,16 +217,17 @@ func isVerifyError(err error) bool {
 // no certificate though one is required; it has no type of its own.
 const noClientCertificate = "tls: client didn't provide a certificate"
 
-// refusal is what the errors of this package's own rules on peers have in common.
+// refusal is what the errors of this package's own rules on peers have in common:
+// what to do about it, "" if nothing certain can be said.
 type refusal interface {
 	error
-	refusal()
+	refusal() (hint string)
 }
 
 // DecisionError is the cause when the program's VerifyPeer refuses a peer.
 type DecisionError struct{ Err error }
 
-func (*DecisionError) refusal() {}
+func (*DecisionError) refusal() string { return "" }
 
 func (e *DecisionError) Error() string { return "refused by VerifyPeer: " + e.Err.Error() }
 
@@ -238,4 +239,4 @@ func (e *DecisionError) Unwrap() error { return e.Err }
 type VerifyError struct{ Reason string }
 
 func (e *VerifyError) Error() string { return e.Reason }
-func (*VerifyError) refusal()        {}
+func (*VerifyError) refusal() string { return "" }

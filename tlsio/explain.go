@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -40,6 +41,9 @@ func hint(e *Error, server bool) string {
 }
 
 func certificateHint(err error) string {
+	if r, ok := err.(refusal); ok {
+		return r.refusal()
+	}
 	if h, ok := errors.AsType[x509.HostnameError](err); ok {
 		c := h.Certificate
 		if len(c.DNSNames) == 0 && len(c.IPAddresses) == 0 {
@@ -71,8 +75,12 @@ func invalidHint(c x509.CertificateInvalidError) string {
 	case x509.Expired:
 		// x509 uses one reason for both ends of the validity period and puts the
 		// clock only into the text.
-		return fmt.Sprintf("certificate %q is valid from %s to %s; reissue it, or set the clock",
-			c.Cert.Subject, c.Cert.NotBefore.UTC().Format(time.DateOnly), c.Cert.NotAfter.UTC().Format(time.DateOnly))
+		fix := "reissue it, or set the clock"
+		if isNotYetValid(c) {
+			fix = "set the clock"
+		}
+		return fmt.Sprintf("certificate %q is valid from %s to %s; %s",
+			c.Cert.Subject, c.Cert.NotBefore.UTC().Format(time.DateOnly), c.Cert.NotAfter.UTC().Format(time.DateOnly), fix)
 	case x509.NotAuthorizedToSign:
 		return "the issuer is not a CA certificate; reissue it with basicConstraints CA:TRUE"
 	case x509.IncompatibleUsage:
@@ -81,6 +89,11 @@ func invalidHint(c x509.CertificateInvalidError) string {
 		return "issuer name and CA subject differ"
 	}
 	return ""
+}
+
+// isNotYetValid tells which end of the validity period an x509.Expired is about.
+func isNotYetValid(c x509.CertificateInvalidError) bool {
+	return strings.Contains(c.Detail, " is before ")
 }
 
 func recordHint(rec tls.RecordHeaderError, server bool) string {

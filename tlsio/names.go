@@ -38,7 +38,9 @@ func matchCommonName(cert *x509.Certificate, host string) error {
 // CommonNameError says that a certificate without SAN names another server.
 type CommonNameError struct{ CommonName, Host string }
 
-func (*CommonNameError) refusal() {}
+func (e *CommonNameError) refusal() string {
+	return "certificate is for " + quote(e.CommonName) + "; set Host to it, or reissue it with a SAN"
+}
 
 func (e *CommonNameError) Error() string {
 	return "certificate has no SAN, and its common name " + quote(e.CommonName) + " is not " + quote(e.Host)

@@ -98,6 +98,8 @@ type PinError struct {
 	Leaf string // the pin that would match the peer's certificate
 }
 
-func (*PinError) refusal() {}
+func (e *PinError) refusal() string {
+	return "if the peer's key was changed on purpose, add its pin to Pins: " + e.Leaf
+}
 
 func (e *PinError) Error() string { return "no public key in the peer's chain is pinned" }

@@ -171,7 +171,9 @@ type WeakKeyError struct {
 	Policy      Policy
 }
 
-func (*WeakKeyError) refusal() {}
+func (*WeakKeyError) refusal() string {
+	return "reissue the certificate with a larger key, or use another Policy"
+}
 
 func (e *WeakKeyError) Error() string {
 	return fmt.Sprintf("the key of %s has %d bits; policy %s wants %d", quote(e.Certificate.Subject.String()), e.Bits, e.Policy, e.Least)
