@@ -70,19 +70,23 @@ func (b *bound[T]) timeout() bool {
 }
 
 // Reload replaces all callbacks of this instance, also where it had those of its
-// listener. Events that were told are not told again; an instance that had no
+// listener. With AllowHalfOpen, OnEnd is required. Events that were told are not told again; an instance that had no
 // callbacks is told of all that can be read and written now.
-func (t *TCP) Reload(h Handlers[*TCP]) error { return t.reload(bind(t, h)) }
+func (t *TCP) Reload(h Handlers[*TCP]) error { return t.reload(bind(t, h), h.OnEnd != nil) }
 
 // Reload is as TCP's.
-func (t *TLS) Reload(h Handlers[*TLS]) error { return t.reload(bind(t, h)) }
+func (t *TLS) Reload(h Handlers[*TLS]) error { return t.reload(bind(t, h), h.OnEnd != nil) }
 
-func (i *instance) reload(c callbacks) error {
-	l, err := i.enter("Reload")
+func (i *instance) reload(c callbacks, onEnd bool) error {
+	const op = "Reload"
+	l, err := i.enter(op)
 	if err != nil {
 		return err
 	}
 	defer l.mu.Unlock()
+	if i.halfOpen && !onEnd {
+		return &Error{Op: op, Stage: StageOptions, Err: &OptionError{"OnEnd", nil, needOnEnd}}
+	}
 	first := i.calls == nil
 	i.calls = c
 	if first {

@@ -812,6 +812,8 @@ func TestReload(t *testing.T) {
 		readAll(t, peer, 1)
 		r.quiet()
 	})
+	half, _ := newRig(t).tcpPair(TCPOptions{AllowHalfOpen: true, OnEnd: func(*TCP) {}})
+	wantOption(t, half.Reload(Handlers[*TCP]{}), "OnEnd")
 	if err := new(TCP).Reload(Handlers[*TCP]{}); !errors.Is(err, ErrClosed) {
 		t.Errorf("closed: %v", err)
 	}

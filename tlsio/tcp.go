@@ -124,9 +124,11 @@ func (o *socketOptions) check(errs *optionErrors, app *App, onEnd bool) {
 		errs.add("IdleTimeout", o.idle, "use a positive duration, or 0 for none")
 	}
 	if o.halfOpen && !onEnd {
-		errs.add("OnEnd", nil, "required with AllowHalfOpen: nothing else would tell of the peer's end")
+		errs.add("OnEnd", nil, needOnEnd)
 	}
 }
+
+const needOnEnd = "required with AllowHalfOpen: nothing else would tell of the peer's end"
 
 // init prepares a new instance.
 func (i *instance) init(o *socketOptions, c callbacks) {
