@@ -49,8 +49,12 @@ func (q *queue) drop(n int) {
 		return
 	}
 	q.start = 0
-	if len(q.buf) > 1024 {
-		q.buf = nil // idle connections hold no large rings
+}
+
+// release gives memory back that an idle connection needn't hold.
+func (q *queue) release() {
+	if q.n == 0 && len(q.buf) > 1024 {
+		q.buf = nil
 	}
 }
 

@@ -126,6 +126,9 @@ func (c *Connection) takeSending(op string) error {
 // giveSending lets others send. c.mu is held.
 func (c *Connection) giveSending() {
 	c.sending = false
+	if !c.writing {
+		c.queue.release()
+	}
 	c.wake()
 	c.tellReady()
 }
@@ -305,6 +308,9 @@ func (c *Connection) writeLoop() {
 		c.tellReady()
 	}
 	c.writing = false
+	if !c.sending {
+		c.queue.release()
+	}
 	c.wake()
 	c.mu.Unlock()
 }
