@@ -12,7 +12,7 @@ type ReadyState int
 const (
 	ReadyShutdown    ReadyState = -2 // End or CloseWrite was called: still readable
 	ReadyDetached    ReadyState = -1 // handed over, with From or NetConn
-	ReadyClosed      ReadyState = 0  // closed, or OnError was called
+	ReadyClosed      ReadyState = 0  // closed, or at its end: OnError may still wait for bytes to be read
 	ReadyEstablished ReadyState = 1  // connected and, in TLS, secured
 	ReadyElse        ReadyState = 2  // connecting, or in the handshake
 )
