@@ -253,7 +253,7 @@ func listen(t *testing.T, ca *certstest.CA, o tlsio.TLSOptions) (addr string, re
 	}
 	refused = make(chan error, 16)
 	o.OnRefused = func(_ net.Addr, err error) { refused <- err }
-	ln, err := tlsio.Listen(t.Context(), tlsio.HostNetwork{}, "127.0.0.1:0", o)
+	ln, err := tlsio.Listen(t.Context(), testNetwork(t), "127.0.0.1:0", o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,11 +287,12 @@ func listen(t *testing.T, ca *certstest.CA, o tlsio.TLSOptions) (addr string, re
 //conform:ipworks error.10060 works tlsio/server.CodeTimedOut, tlsio/server.CodeOf
 //conform:ipworks error.10061 works tlsio/server.CodeRefused, tlsio/server.CodeOf
 func TestProvoked(t *testing.T) {
+	network := testNetwork(t)
 	ca := certstest.NewCA(t, certstest.Template{})
 	clients := certstest.NewCA(t, certstest.Template{})
 	client := func(host string) tlsio.TLSOptions { return tlsio.TLSOptions{Host: host, Roots: ca.Pool()} }
 	dial := func(addr string, o tlsio.TLSOptions) error {
-		c, err := tlsio.Dial(t.Context(), tlsio.HostNetwork{}, addr, o)
+		c, err := tlsio.Dial(t.Context(), network, addr, o)
 		if err == nil {
 			defer c.Close()
 			_, err = c.Read(make([]byte, 1)) // a refused client certificate shows here in TLS 1.3
@@ -331,14 +332,14 @@ func TestProvoked(t *testing.T) {
 	<-refused
 
 	// Plain text in place of a client's hello, and of a server's.
-	raw, err := net.Dial("tcp", named)
+	raw, err := network.DialContext(t.Context(), "tcp", named)
 	if err != nil {
 		t.Fatal(err)
 	}
 	io.WriteString(raw, "GET / HTTP/1.0\r\n\r\n")
 	check("plain text, server", <-refused, 276)
 	raw.Close()
-	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	plain, err := network.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -356,7 +357,7 @@ func TestProvoked(t *testing.T) {
 	check("plain text, client", dial(plain.Addr().String(), client("server.test")), 276)
 	answers <- func(c net.Conn) {
 		c.Read(make([]byte, 1))
-		c.(*net.TCPConn).SetLinger(0)
+		c.(interface{ SetLinger(int) error }).SetLinger(0)
 		c.Close()
 	}
 	check("reset", dial(plain.Addr().String(), client("server.test")), 10054)
@@ -367,9 +368,9 @@ func TestProvoked(t *testing.T) {
 	check("silence", dial(plain.Addr().String(), o), 10060)
 	close(stay)
 
-	_, err = tlsio.HostNetwork{}.Listen(t.Context(), "tcp", plain.Addr().String())
+	_, err = network.Listen(t.Context(), "tcp", plain.Addr().String())
 	check("address in use", err, 10048)
-	_, err = tlsio.HostNetwork{}.Listen(t.Context(), "tcp", "192.0.2.1:0")
+	_, err = network.Listen(t.Context(), "tcp", "192.0.2.1:0")
 	check("somebody else's address", err, 10049)
 	close(answers)
 	plain.Close()
