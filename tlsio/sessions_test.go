@@ -8,8 +8,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
+	"os"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -76,49 +78,56 @@ func TestSessionExport(t *testing.T) {
 	wantOption(t, err, "Session", "Session")
 }
 
+// fuzzTime is when the sessions of FuzzSession's corpus were made.
+var fuzzTime = time.Unix(1_795_334_400, 0)
+
 // FuzzSession: bytes are a session or ErrSessionFormat, and a handshake that offers
-// what was accepted does not crash.
+// what was accepted does not crash. The corpus in testdata has a session of each
+// version.
 func FuzzSession(f *testing.F) {
-	cert, key := SelfSigned("server.test", time.Now().Add(-time.Hour))
-	server, err := NewServerContext(TLSOptions{ServerCertificate: [][]byte{cert}, ServerKey: [][]byte{key}})
+	cert, _ := SelfSigned("server.test", fuzzTime.Add(-time.Hour))
+	client, err := NewClientContext(TLSOptions{Host: "server.test", CA: [][]byte{cert}, VerifyMode: VerifyOptional, Now: func() time.Time { return fuzzTime }})
 	if err != nil {
 		f.Fatal(err)
-	}
-	client, err := NewClientContext(TLSOptions{Host: "server.test", CA: [][]byte{cert}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, v := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		server.current.Load().config.MaxVersion = v
-		p := connect(f, server, client, SecureOptions{}, SecureOptions{}).ok(f)
-		session, err := p.client.Session()
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(session)
 	}
 	f.Add([]byte(sessionMagic + "\x00\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x00\x03\x03\x04\x02"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		host, session, err := parseSession(b)
+		_, session, err := parseSession(b)
 		if err != nil {
 			if !errors.Is(err, ErrSessionFormat) || session != nil {
 				t.Errorf("%v, %v", session, err)
 			}
 			return
 		}
-		c, err := NewClientContext(TLSOptions{Host: "server.test", CA: [][]byte{cert}, VerifyMode: VerifyOptional})
+		left, right := net.Pipe()
+		go func() { // takes the first message and leaves
+			right.Read(make([]byte, 16<<10))
+			right.Close()
+		}()
+		conn := client.current.Load().clientConn(notPipe{left}, &SecureOptions{session: session})
+		if err := conn.handshake(context.Background(), "Fuzz", limit); err == nil {
+			t.Error("a handshake with nobody")
+		}
+	})
+}
+
+// TestSessionCorpus: what FuzzSession begins with are sessions.
+func TestSessionCorpus(t *testing.T) {
+	for _, v := range []string{"tls12", "tls13"} {
+		b, err := os.ReadFile("testdata/fuzz/FuzzSession/" + v)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = host
-		left, right := net.Pipe()
-		defer right.Close()
-		go func() { io.Copy(io.Discard, right) }()
-		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-		defer cancel()
-		conn := c.current.Load().clientConn(notPipe{left}, &SecureOptions{session: session})
-		conn.handshake(ctx, "Fuzz", limit) // fails; nobody answers
-	})
+		_, line, _ := strings.Cut(string(b), "\n")
+		line = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(line), "[]byte("), ")")
+		raw, err := strconv.Unquote(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if host, session, err := parseSession([]byte(raw)); err != nil || session == nil || host != "server.test" {
+			t.Errorf("%s: %q, %v", v, host, err)
+		}
+	}
 }
 
 // notPipe hides that a connection is a pipe, so that it offers sessions.
