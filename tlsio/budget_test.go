@@ -374,7 +374,9 @@ func TestBudgetInstances(t *testing.T) {
 				}
 				addr, closeListener = l.inner.Addr().String(), l.Close
 			}
+			// All come in before the first takes more than it came in with.
 			var peers sync.WaitGroup
+			start := make(chan struct{})
 			for range n {
 				peers.Go(func() {
 					var c net.Conn = testDial(t, addr)
@@ -383,6 +385,12 @@ func TestBudgetInstances(t *testing.T) {
 					}
 					defer c.Close()
 					c.SetDeadline(time.Now().Add(limit))
+					if secured {
+						if err := c.(*tls.Conn).Handshake(); err != nil {
+							t.Errorf("handshake: %v", err)
+						}
+					}
+					<-start
 					sent := pattern(size)
 					go c.Write(sent)
 					got := make([]byte, size)
@@ -391,6 +399,8 @@ func TestBudgetInstances(t *testing.T) {
 					}
 				})
 			}
+			wait(t, "all are connected", func() bool { return budget.Report().Accounts == n })
+			close(start)
 			peers.Wait()
 			r.do(func() { closeListener() })
 			empty(t, budget)
