@@ -36,6 +36,22 @@
 //   - Reload replaces callbacks, of one instance or of all that a listener has made.
 //   - ReadyState, BytesWritten and BytesRead answer on closed instances too.
 //
+// # Security
+//
+// A [SecureContext] is a validated [TLSOptions], for any number of connections of
+// either role, also on connections that exist ([SecureContext.Secure]); [Listen],
+// [Dial] and the classes take one as TLSOptions.Context, or make one of the other
+// options. Reload changes it under way. What a program adds by TLSOptions.With
+// ([Policy], [CipherSuites], [Groups], [Pins], [CRLs], [LegacyCommonName],
+// [Identities], [TicketKeys], [SessionCache]) is in its image; what it doesn't name
+// is not.
+//
+// All rules on peers are judged in one place, at each handshake and each resumption,
+// and [State] says what came of it: a session can't carry anybody past rules that were
+// made since, nor from one of a server's names to another.
+//
+// Errors have a number ([Error.Code]), for devices that can show no more.
+//
 // ECMA-419's DNS and NTP clients are in packages resolver and ntp.
 //
 // # What is underneath
@@ -52,8 +68,9 @@
 //     changed.
 //   - Certificates and keys are DER. PEM is refused, with the command that
 //     converts it.
-//   - Peers are verified, always. What decides lives in VerifyConnection, which
-//     crypto/tls also calls when a session is resumed.
+//   - Peers are verified unless an option says otherwise, in a way that can't be
+//     overlooked. What decides lives in VerifyConnection, which crypto/tls also calls
+//     when a session is resumed; [State.Authorized] tells the result in every mode.
 //   - TLS 1.2 and 1.3; TLS 1.1 only where an option names it.
 //   - Errors are [*Error]: the stage reached, the TLS alert sent or received,
 //     the cause (errors.Is and errors.As reach down to crypto/x509's types) and,
@@ -65,6 +82,9 @@
 // # Reading order
 //
 // options.go and error.go hold the vocabulary; listen.go, dial.go and conn.go
-// the blocking path; app.go, link.go, tcp.go, tls.go, listener.go and udp.go the
+// the blocking path. context.go, terms.go and verify.go are its security, with
+// identity.go, tickets.go, sessions.go, policy.go, pins.go, crl.go and names.go for
+// what With adds, and state.go for what can be asked; code.go and explain.go are about
+// errors. app.go, link.go, tcp.go, tls.go, listener.go and udp.go the
 // classes; half.go, idle.go, flow.go and handlers.go what they have beyond 419.
 package tlsio

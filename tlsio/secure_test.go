@@ -222,7 +222,7 @@ func TestVerifyModeServer(t *testing.T) {
 					c *SecureContext
 					o SecureOptions
 				}{{fixed, SecureOptions{}}, {loose, SecureOptions{ClientAuth: &tt.auth, VerifyMode: tt.mode}}} {
-					for range 2 { // the second may be resumed
+					for i := range 2 { // the second is resumed
 						p := connect(t, how.c, client, how.o, SecureOptions{})
 						if !tt.ok {
 							if p.serverErr == nil || p.clientErr == nil {
@@ -233,7 +233,10 @@ func TestVerifyModeServer(t *testing.T) {
 						}
 						p.ok(t)
 						s := p.server.State()
-						if s.Authorized() != tt.author || (s.AuthorizationError() == nil) != tt.author {
+						if s.DidResume != (i == 1) {
+							t.Errorf("connection %d: resumed %v", i, s.DidResume)
+						}
+						if s.Authorized() != tt.author || len(s.VerifiedChains) > 0 != tt.author || (s.AuthorizationError() == nil) != tt.author {
 							t.Errorf("authorized %v: %v (resumed %v)", s.Authorized(), s.AuthorizationError(), s.DidResume)
 						}
 						if err := p.server.SetVerifyMode(VerifyRequired, ClientAuthRequire); !errors.Is(err, ErrHandshakeBegun) {

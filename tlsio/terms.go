@@ -137,6 +137,9 @@ func (t *terms) finish(o *TLSOptions, errs *optionErrors, prefix string) *terms 
 		f.apply(b)
 	}
 	t.config.InsecureSkipVerify = !t.server && !t.rules.standard()
+	if len(t.rules.checks) > 0 || t.rules.matchName != nil {
+		t.own = true // what they say differs from crypto/tls's record
+	}
 	t.config.VerifyConnection = func(cs tls.ConnectionState) error {
 		return t.rules.admit(&State{ConnectionState: cs, Server: t.server, Host: t.rules.host})
 	}
@@ -383,8 +386,10 @@ func (c *Conn) prepare(t *terms, raw net.Conn, o *SecureOptions) {
 	c.wire.prefix = o.Unread
 	c.alone = t.own
 	if o.Host != "" || o.VerifyPeer != nil || o.VerifyMode != "" || o.ClientAuth != nil || o.GetCertificate != nil {
-		c.alone, c.override = true, o
-		c.rules = o.override(&t.rules)
+		own := *o
+		own.Unread = nil // isn't to live as long as the connection
+		c.alone, c.override = true, &own
+		c.rules = own.override(&t.rules)
 	}
 	if t.tap != nil {
 		c.wire.tap = t.tap(raw.LocalAddr(), raw.RemoteAddr(), t.server)

@@ -70,8 +70,17 @@ func (r *rules) admit(s *State) error {
 }
 
 // judge decides whether the peer is who it says, whatever follows from it. It
-// depends on nothing but r, s and the clock, and sets s.VerifiedChains.
+// depends on nothing but r, s and the clock. It sets s.VerifiedChains: to the chains
+// that all rules accept, nil with an error.
 func (r *rules) judge(s *State) error {
+	err := r.examine(s)
+	if err != nil {
+		s.VerifiedChains = nil
+	}
+	return err
+}
+
+func (r *rules) examine(s *State) error {
 	switch {
 	case r.server && r.auth == ClientAuthNone:
 		return errNotAsked
@@ -80,11 +89,9 @@ func (r *rules) judge(s *State) error {
 	case len(s.PeerCertificates) == 0:
 		return errNoServerCertificate
 	case r.mode == InsecureVerifyNone:
-		s.VerifiedChains = nil
 		return errNotVerified
 	}
 	if s.DidResume || !r.standard() || len(s.VerifiedChains) == 0 {
-		s.VerifiedChains = nil
 		chains, err := r.verify(s.PeerCertificates)
 		if err != nil {
 			return err
