@@ -30,6 +30,7 @@ type suite struct {
 
 var suites = []suite{
 	{pkg: "ingot.dev/tlsio", share: 80},
+	{pkg: "ingot.dev/tlsio/server", share: 80},
 	{pkg: "ingot.dev/internal/simnet", share: 80},
 	{pkg: "ingot.dev/certs", share: 50},
 }
