@@ -1,6 +1,8 @@
 package depcheck
 
 import (
+	"bytes"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -29,6 +31,12 @@ func TestImageSize(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	// Names of files are most of what is in no table of symbols; see package image.
+	if data, err := os.ReadFile(im.Path); err != nil {
+		t.Error(err)
+	} else if i := bytes.Index(data, []byte("gvisor.dev/gvisor@")); i >= 0 {
+		t.Errorf("file names with a module's version: %q", data[i:i+80])
 	}
 	for _, limit := range sizeLimits {
 		if strings.HasPrefix(runtime.Version(), limit.release) {

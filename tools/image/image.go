@@ -170,7 +170,7 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	// -buildvcs=false: whether a checkout has untracked files, such as an image
 	// built before, is no part of a program.
 	args = append(args, "-trimpath", "-buildvcs=false", "-tags", b.tags(), "-ldflags", b.ldflags(), "-overlay", overlay, "-o", linked)
-	args = append(args, gcflags()...)
+	args = append(args, gcflags(b.longDir(ctx))...)
 	args = append(args, opt.Flags...)
 	args = append(args, opt.Package...)
 	if isFiles(opt.Package) && !opt.Test {
