@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -520,4 +521,43 @@ func TestFlood(t *testing.T) {
 	if st := b.Statistics(); st.Open != 0 || int(st.Accepted) < len(connected) || len(connected) == 0 {
 		t.Errorf("%+v, %d connected", st, len(connected))
 	}
+}
+
+// FuzzClients holds wildcards against path.Match, and prefixes against netip.
+func FuzzClients(f *testing.F) {
+	for _, pattern := range []string{"*", "1.2.3.4", "1.*.3.*", "*.4", "10.0.0.0/8", "2001:db8::*", "::ffff:1.2.3.4", "**1.*"} {
+		f.Add(pattern, []byte{1, 2, 3, 4})
+		f.Add(pattern, []byte{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1})
+	}
+	f.Fuzz(func(t *testing.T, pattern string, bytes []byte) {
+		addr, ok := netip.AddrFromSlice(bytes)
+		if !ok || len(pattern) > 100 {
+			return
+		}
+		var errs optionErrors
+		list := parseClients(&errs, "x", []string{pattern})
+		if len(list)+len(errs) != 1 {
+			t.Fatalf("%q: %d patterns, %d errors", pattern, len(list), len(errs))
+		}
+		if len(errs) == 1 {
+			return
+		}
+		text := addr.Unmap().String()
+		trimmed := strings.TrimSpace(pattern)
+		want := false
+		if strings.Contains(trimmed, "*") {
+			want, _ = path.Match(strings.ToLower(trimmed), text)
+		} else if p, err := netip.ParsePrefix(trimmed); err == nil {
+			want = p.Contains(addr.Unmap())
+		} else {
+			a, err := netip.ParseAddr(trimmed)
+			if err != nil {
+				t.Fatalf("%q was taken", pattern)
+			}
+			want = a.Unmap() == addr.Unmap()
+		}
+		if got := list.matches(addr); got != want {
+			t.Errorf("%q and %s: %v, want %v", pattern, text, got, want)
+		}
+	})
 }
