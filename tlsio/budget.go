@@ -437,15 +437,14 @@ func budgetListen(b *Budget, c *cost, n Network) (leave func(), err error) {
 	var listener int64
 	c.transport, listener = m.Memory()
 	b.mu.Lock()
-	err = b.roomFor(listener + c.first())
-	b.mu.Unlock()
-	if err != nil {
+	defer b.mu.Unlock()
+	if b.roomFor(c.first()) != nil || listener > b.limit-b.used-c.first() {
 		return nil, &OptionError{"Budget", b.limit, fmt.Sprintf(
 			"this network needs %d bytes for a listener and %d for a connection; give it a smaller backlog and smaller buffers, or the budget more", listener, c.first())}
 	}
-	a, err := b.account(cost{transport: listener})
-	if err != nil {
-		return nil, err
-	}
+	// Not by b.account: LimitConnection isn't about listeners.
+	a := &Account{b: b}
+	b.accounts++
+	a.add(BudgetTransport, listener)
 	return a.Close, nil
 }

@@ -539,3 +539,49 @@ func TestBudgetConstants(t *testing.T) {
 	})
 	runtime.KeepAlive(r) // its channel is large
 }
+
+// measured is a network whose connections and listeners hold memory.
+type measured struct {
+	Network
+	connection, listener int64
+}
+
+func (m measured) Memory() (connection, listener int64) { return m.connection, m.listener }
+
+// TestBudgetOfListener: what a listener holds counts, but LimitConnection is about
+// connections.
+func TestBudgetOfListener(t *testing.T) {
+	n := measured{testNetwork(t), 1000, 1 << 20}
+	for _, tt := range []struct {
+		limit, connection int64
+		ok                bool
+	}{
+		{2 << 20, 0, true},
+		{2 << 20, 100 << 10, true},
+		{2 << 20, 1000, false}, // no connection fits
+		{1 << 20, 0, false},    // no connection beside the listener
+		{500 << 10, 0, false},  // no listener
+	} {
+		b := NewBudget(tt.limit)
+		b.LimitConnection(tt.connection)
+		o := serverOptions(t)
+		o.Budget = b
+		ln, err := Listen(timeout(t), n, "127.0.0.1:0", o)
+		if (err == nil) != tt.ok {
+			t.Errorf("%+v: %v", tt, err)
+		}
+		if err != nil {
+			if _, ok := errors.AsType[*OptionError](err); !ok {
+				t.Errorf("%+v: not an error of options: %v", tt, err)
+			}
+			continue
+		}
+		if r := b.Report(); r.Transport != 1<<20 {
+			t.Errorf("%+v: %+v", tt, r)
+		}
+		ln.Close()
+		if r := b.Report(); r.Used != 0 || r.Accounts != 0 {
+			t.Errorf("%+v: after Close: %+v", tt, r)
+		}
+	}
+}
