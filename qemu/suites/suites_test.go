@@ -31,6 +31,7 @@ type suite struct {
 var suites = []suite{
 	{pkg: "ingot.dev/tlsio", share: 80},
 	{pkg: "ingot.dev/tlsio/server", share: 80},
+	{pkg: "ingot.dev/tlsio/jsonmsg", share: 80},
 	{pkg: "ingot.dev/internal/simnet", share: 80},
 	{pkg: "ingot.dev/certs", share: 50},
 }

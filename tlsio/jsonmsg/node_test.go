@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot.dev/internal/testenv"
 	"ingot.dev/tlsio"
 )
 
@@ -41,11 +42,8 @@ type object map[string]any
 // findNode returns Node's path, or skips the test.
 func findNode(t testing.TB) string {
 	t.Helper()
-	bin, err := exec.LookPath("node")
-	if err != nil {
-		t.Skip("node is not installed; apt-get install nodejs, or make peers")
-	}
-	return bin
+	testenv.NeedHost(t)
+	return testenv.Program(t, "node", "nodejs")
 }
 
 // startNode starts a peer. config.options name files with PEM.
@@ -165,6 +163,7 @@ func merge(c, o object) {
 // nodeServer starts a server with the password, and returns its port.
 func nodeServer(t testing.TB, config object) (*node, int) {
 	t.Helper()
+	findNode(t) // before files are needed
 	w := certificates()
 	key, err := w.server.KeyPEM()
 	if err != nil {
