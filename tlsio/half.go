@@ -126,6 +126,7 @@ func (c *Conn) abandon() {
 		return
 	}
 	c.wire.raw.Close()
+	c.wire.ended(nil)
 	if c.release != nil {
 		c.release()
 	}

@@ -156,6 +156,7 @@ func (l *tlsListener) acceptLoop() {
 			l.mu.Unlock()
 			l.gate.leave()
 			raw.Close()
+			e.conn.wire.ended(ErrClosed)
 			continue // inner.Accept fails next
 		}
 		l.pending = append(l.pending, e)
@@ -259,6 +260,9 @@ func (l *tlsListener) handshake(e *entry) {
 	l.gate.leave()
 	<-l.slots
 	c.wire.raw.Close()
+	if err == nil {
+		c.wire.ended(ErrClosed) // a failed handshake has said so itself
+	}
 	if evicted {
 		err = newError("Accept", addr, StageHandshake, nil, true, ErrEvicted)
 	}

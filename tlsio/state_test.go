@@ -463,6 +463,22 @@ func TestTapAndKeyLog(t *testing.T) {
 			t.Errorf("closed %v after %v", failed.closed, bad.clientErr)
 		}
 	}
+	// A connection that nobody accepted, and one that is terminated.
+	waiting, cut := &tapped{}, &tapped{}
+	o := serverOptions(t)
+	o.Tap = func(net.Addr, net.Addr, bool) Tap { return waiting }
+	ln := listen(t, o)
+	co := clientOptions(t)
+	co.Tap = func(net.Addr, net.Addr, bool) Tap { return cut }
+	c, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), co)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	c.(*Conn).Terminate()
+	for _, tap := range []*tapped{waiting, cut} {
+		wait(t, "the end of a tap", func() bool { tap.mu.Lock(); defer tap.mu.Unlock(); return len(tap.closed) == 1 })
+	}
 	// Nothing is tapped when the function says so.
 	p := connect(t, serverContext(t, func(o *TLSOptions) { o.Tap = func(net.Addr, net.Addr, bool) Tap { return nil } }), clientContext(t, nil), SecureOptions{}, SecureOptions{}).ok(t)
 	if p.server.wire.tap != nil {

@@ -9,6 +9,6 @@ type Tap interface {
 	Received(p []byte)
 	// Secret is given one line of NSS's key log format, with its newline.
 	Secret(line []byte)
-	// Closed ends the sequence; err is why, nil after Close.
+	// Closed ends the sequence, once; err is why, nil if this side closed.
 	Closed(err error)
 }
