@@ -79,6 +79,9 @@ func refusedDial(t testing.TB, n Network, addr string, early bool) {
 	}
 }
 
+// plainNetwork is a Network and nothing else: it neither asks nor tells what it holds.
+type plainNetwork struct{ Network }
+
 // onNetworks runs f on a network that asks before it answers, and on one that can't.
 // asks says which.
 func onNetworks(t *testing.T, f func(t *testing.T, dial, listen Network, asks bool)) {
@@ -88,7 +91,7 @@ func onNetworks(t *testing.T, f func(t *testing.T, dial, listen Network, asks bo
 	})
 	t.Run("other", func(t *testing.T) {
 		n := testNetwork(t)
-		f(t, n, struct{ Network }{n}, false)
+		f(t, n, plainNetwork{n}, false)
 	})
 }
 
@@ -306,7 +309,7 @@ func TestListenAdmitFallback(t *testing.T) {
 	n := testNetwork(t)
 	var last atomic.Pointer[netip.AddrPort]
 	var open atomic.Bool
-	ln, err := ListenAdmit(timeout(t), struct{ Network }{n}, "tcp", "127.0.0.1:0", func(a netip.AddrPort) bool {
+	ln, err := ListenAdmit(timeout(t), plainNetwork{n}, "tcp", "127.0.0.1:0", func(a netip.AddrPort) bool {
 		last.Store(&a)
 		return open.Load()
 	})

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot.dev/internal/simnet"
 	"ingot.dev/net/inet"
 )
 
@@ -203,7 +204,11 @@ func TestBudgetFlood(t *testing.T) {
 		addr := address(ln, asks)
 		var served, refused atomic.Int64
 		var clients sync.WaitGroup
-		for range 24 {
+		flood := 24
+		if testing.Short() {
+			flood = 10
+		}
+		for range flood {
 			clients.Go(func() {
 				for range 3 {
 					c, err := Dial(timeout(t), dial, addr, clientOptions(t))
@@ -252,7 +257,7 @@ func TestBudgetHandshakeInput(t *testing.T) {
 	var told toldRefusals
 	so := serverOptions(t)
 	so.Budget, so.OnRefused = budget, told.add
-	ln, err := Listen(timeout(t), testNetwork(t), "127.0.0.1:0", so)
+	ln, err := Listen(timeout(t), plainNetwork{testNetwork(t)}, "127.0.0.1:0", so)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +312,7 @@ func TestBudgetInstances(t *testing.T) {
 				each = costHandshake + costInstance
 			}
 			budget := NewBudget(n*each + 2*bufferSize)
-			r := newRigOn(t, testNetwork(t))
+			r := newRigOn(t, plainNetwork{testNetwork(t)})
 			r.app.SetBudget(budget)
 			var overflows atomic.Int64
 			var addr string
@@ -418,6 +423,9 @@ func TestBudgetInstances(t *testing.T) {
 func TestBudgetConstants(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures memory")
+	}
+	if simnet.Selected(t) != nil {
+		t.Skip("measures what there is beside the network's own memory")
 	}
 	const n = 60
 	r := newRig(t)
