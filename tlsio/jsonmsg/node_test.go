@@ -227,7 +227,7 @@ func same(t testing.TB, a, b []byte) bool {
 
 // TestNodeClient serves a client on Node.
 //
-//conform:tls-json wire.npm works tlsio/jsonmsg.Server, tlsio/jsonmsg.Client
+//conform:tls-json wire.npm works tlsio/jsonmsg.Server, tlsio/jsonmsg.Client -- tested with a peer on Node that follows the package's documented wire, its odd habits included (testdata/peer.js), not with the package itself
 //conform:tls-json wire.7 works tlsio/jsonmsg.Server.Send
 func TestNodeClient(t *testing.T) {
 	s := hostServer(t, func(o *ServerOptions) { o.KeepAliveInterval, o.KeepAliveTimeout = 50*time.Millisecond, limit })
