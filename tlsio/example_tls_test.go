@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"time"
 
 	"ingot.dev/tlsio"
@@ -167,4 +168,99 @@ func ExamplePins() {
 	// Output:
 	// connected
 	// no public key in the peer's chain is pinned
+}
+
+// A connection that doesn't fit is refused; when another one ends, there is room
+// again.
+func ExampleNewBudget() {
+	cert, key := tlsio.SelfSigned("sensor.test", time.Now().Add(-time.Hour))
+	budget := tlsio.NewBudget(120 << 10) // two connections, but not three
+	refused := make(chan error, 1)
+	ln, err := tlsio.Listen(context.Background(), tlsio.HostNetwork{}, "127.0.0.1:0", tlsio.TLSOptions{
+		ServerCertificate: [][]byte{cert}, ServerKey: [][]byte{key},
+		Budget:    budget,
+		OnRefused: func(_ net.Addr, err error) { refused <- err },
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer ln.Close()
+	go serve(ln, func(tlsio.State) string { return "hello" })
+	var conns []*tlsio.Conn
+	for range 2 {
+		_, conn, _ := ask(tlsio.TLSOptions{Host: "sensor.test", CA: [][]byte{cert}}, ln.Addr())
+		conns = append(conns, conn)
+	}
+	_, err = tlsio.Dial(context.Background(), tlsio.HostNetwork{}, ln.Addr().String(), tlsio.TLSOptions{Host: "sensor.test", CA: [][]byte{cert}})
+	fmt.Println(err != nil, errors.Is(<-refused, tlsio.ErrBudget))
+	for _, c := range conns {
+		c.Close()
+	}
+	r := budget.Report()
+	fmt.Println(r.Used <= r.Limit, r.Refused)
+	// Output:
+	// true true
+	// true 1
+}
+
+// Who may connect is decided by address, before anything else.
+func ExampleListenAdmit() {
+	ctx := context.Background()
+	ln, err := tlsio.ListenAdmit(ctx, tlsio.HostNetwork{}, "tcp", "127.0.0.1:0", func(remote netip.AddrPort) bool {
+		return remote.Addr().IsPrivate() // which 127.0.0.1 isn't
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			io.WriteString(c, "welcome")
+			c.Close()
+		}
+	}()
+	c, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		fmt.Println("refused") // by a network that asks before it answers
+		return
+	}
+	defer c.Close()
+	if _, err := c.Read(make([]byte, 1)); err != nil {
+		fmt.Println("refused")
+	}
+	// Output: refused
+}
+
+// Contexts share a cache of sessions, which bounds what they keep together.
+func ExampleNewSessionCache() {
+	cert, key := tlsio.SelfSigned("sensor.test", time.Now().Add(-time.Hour))
+	ln, err := tlsio.Listen(context.Background(), tlsio.HostNetwork{}, "127.0.0.1:0", tlsio.TLSOptions{
+		ServerCertificate: [][]byte{cert}, ServerKey: [][]byte{key}})
+	if err != nil {
+		panic(err)
+	}
+	defer ln.Close()
+	go serve(ln, func(s tlsio.State) string { return fmt.Sprint("resumed: ", s.DidResume) })
+	cache, err := tlsio.NewSessionCache(8)
+	if err != nil {
+		panic(err)
+	}
+	client, err := tlsio.NewClientContext(tlsio.TLSOptions{Host: "sensor.test", CA: [][]byte{cert}, With: []tlsio.Feature{cache}})
+	if err != nil {
+		panic(err)
+	}
+	for range 2 {
+		_, conn, answer := ask(tlsio.TLSOptions{Context: client}, ln.Addr())
+		fmt.Println(answer)
+		conn.Close()
+	}
+	fmt.Println(cache.Len(), "session kept")
+	// Output:
+	// resumed: false
+	// resumed: true
+	// 1 session kept
 }
