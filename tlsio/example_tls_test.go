@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"time"
 
 	"ingot.dev/tlsio"
@@ -201,38 +200,6 @@ func ExampleNewBudget() {
 	// Output:
 	// true true
 	// true 1
-}
-
-// Who may connect is decided by address, before anything else.
-func ExampleListenAdmit() {
-	ctx := context.Background()
-	ln, err := tlsio.ListenAdmit(ctx, tlsio.HostNetwork{}, "tcp", "127.0.0.1:0", func(remote netip.AddrPort) bool {
-		return remote.Addr().IsPrivate() // which 127.0.0.1 isn't
-	})
-	if err != nil {
-		panic(err)
-	}
-	defer ln.Close()
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			io.WriteString(c, "welcome")
-			c.Close()
-		}
-	}()
-	c, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		fmt.Println("refused") // by a network that asks before it answers
-		return
-	}
-	defer c.Close()
-	if _, err := c.Read(make([]byte, 1)); err != nil {
-		fmt.Println("refused")
-	}
-	// Output: refused
 }
 
 // Contexts share a cache of sessions, which bounds what they keep together.
