@@ -329,7 +329,7 @@ func clientHello(version uint16, suites ...uint16) []byte {
 
 // TestIoTVersions: IoT.js speaks TLS 1.0 to 1.2.
 //
-//conform:iotjs wire.versions differs tlsio.TLSOptions.MinimumVersion -- TLS 1.1 to 1.3 only, 1.1 where it is named; TLS 1.0 is refused with the alert protocol_version
+//conform:iotjs wire.versions differs tlsio.TLSOptions.MinimumVersion, tlsio.Policy -- TLS 1.1 where it is named, TLS 1.0 and RSA key exchange under Policy 20261122-compatible only; refused with an alert otherwise
 func TestIoTVersions(t *testing.T) {
 	so := serverOptions(t)
 	so.MinimumVersion = TLSv11
@@ -348,9 +348,23 @@ func TestIoTVersions(t *testing.T) {
 		t.Error("TLS 1.0 was served")
 	}
 	wantError(t, refused.next(t), StageHandshake, Alert{AlertSent, 70})
+
+	key := rsaTestKey(t)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := TLSOptions{With: []Feature{Policy("20261122-compatible")},
+		ServerCertificate: [][]byte{pki(t).ca.issueFor(t, key, "server.test")}, ServerKey: [][]byte{keyDER}}
+	oldLn := listen(t, old)
+	go echo(oldLn)
+	c = tls.Client(testDial(t, oldLn.Addr().String()), &tls.Config{RootCAs: roots, ServerName: "server.test",
+		MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}})
+	roundTrip(t, c, pattern(1000))
+
 	o := clientOptions(t)
 	o.MinimumVersion = "TLSv1"
-	_, err := Dial(timeout(t), noNetwork{t}, ln.Addr().String(), o)
+	_, err = Dial(timeout(t), noNetwork{t}, ln.Addr().String(), o)
 	wantOption(t, err, "MinimumVersion")
 }
 

@@ -169,39 +169,6 @@ func ExamplePins() {
 	// no public key in the peer's chain is pinned
 }
 
-// A connection that doesn't fit is refused; when another one ends, there is room
-// again.
-func ExampleNewBudget() {
-	cert, key := tlsio.SelfSigned("sensor.test", time.Now().Add(-time.Hour))
-	budget := tlsio.NewBudget(120 << 10) // two connections, but not three
-	refused := make(chan error, 1)
-	ln, err := tlsio.Listen(context.Background(), tlsio.HostNetwork{}, "127.0.0.1:0", tlsio.TLSOptions{
-		ServerCertificate: [][]byte{cert}, ServerKey: [][]byte{key},
-		Budget:    budget,
-		OnRefused: func(_ net.Addr, err error) { refused <- err },
-	})
-	if err != nil {
-		panic(err)
-	}
-	defer ln.Close()
-	go serve(ln, func(tlsio.State) string { return "hello" })
-	var conns []*tlsio.Conn
-	for range 2 {
-		_, conn, _ := ask(tlsio.TLSOptions{Host: "sensor.test", CA: [][]byte{cert}}, ln.Addr())
-		conns = append(conns, conn)
-	}
-	_, err = tlsio.Dial(context.Background(), tlsio.HostNetwork{}, ln.Addr().String(), tlsio.TLSOptions{Host: "sensor.test", CA: [][]byte{cert}})
-	fmt.Println(err != nil, errors.Is(<-refused, tlsio.ErrBudget))
-	for _, c := range conns {
-		c.Close()
-	}
-	r := budget.Report()
-	fmt.Println(r.Used <= r.Limit, r.Refused)
-	// Output:
-	// true true
-	// true 1
-}
-
 // Contexts share a cache of sessions, which bounds what they keep together.
 func ExampleNewSessionCache() {
 	cert, key := tlsio.SelfSigned("sensor.test", time.Now().Add(-time.Hour))
