@@ -179,11 +179,17 @@ func (c *Conn) WriteTo(dst io.Writer) (written int64, err error) {
 	}
 }
 
+// stuckTimeout is what Close grants to a write that is under way.
+const stuckTimeout = time.Second
+
 // Close sends close_notify and closes the transport.
 func (c *Conn) Close() error {
 	if c.closed.Swap(true) {
 		return ErrClosed
 	}
+	// A Read may be stuck in sending an alert to a peer that doesn't read, holding a
+	// lock that crypto/tls's Close wants too.
+	c.wire.raw.SetWriteDeadline(time.Now().Add(stuckTimeout))
 	// crypto/tls's error may be that close_notify could not be sent: a peer that
 	// is gone, or doesn't read, is no failure of closing.
 	c.tls.Close()
