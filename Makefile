@@ -32,7 +32,7 @@ $(CERTS)/image:
 	$(GO) run ./tools/ingot certs init $(CERTS)
 
 .PHONY: test
-test: peers vet unit fuzz-short ## everything that is tested, with the end-to-end tests in QEMU
+test: peers vet unit networks fuzz-short ## everything that is tested, with the end-to-end tests in QEMU
 
 .PHONY: vet
 vet: certs ## gofmt, and go vet for the host and the board
@@ -43,6 +43,13 @@ vet: certs ## gofmt, and go vet for the host and the board
 .PHONY: unit
 unit: certs qemu ## go test of every package
 	$(GO) test -count=1 -timeout 30m ./...
+
+# The same tests on our own stack, over a good wire and a bad one.
+.PHONY: networks
+networks: ## the tests of tlsio on the netstack, over wires (internal/simnet)
+	for n in wire wire:3; do \
+		INGOT_TEST_NETWORK=$$n $(GO) test -count=1 -short -run '^Test' ./tlsio ./tlsio/server ./tlsio/jsonmsg || exit 1; \
+	done
 
 .PHONY: test-go
 test-go: qemu ## Go's own run-programs as images in QEMU; GOTESTDIR= where GOROOT has no test/

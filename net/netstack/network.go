@@ -265,6 +265,9 @@ func (n network) local(ctx context.Context, address string, version byte) (a net
 		return a, 0, false, err
 	}
 	a = addrs[0]
+	if version == 6 && n.s.config.NoIPv6 {
+		return a, 0, false, &net.AddrError{Err: "there is no IPv6", Addr: address}
+	}
 	switch {
 	case a.Addr().IsValid() && !(a.Addr().IsUnspecified() && a.Addr().Is6() && version == 0):
 		proto = protocolOf(a.Addr())
