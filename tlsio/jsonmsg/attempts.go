@@ -90,15 +90,23 @@ func (a *attempts) news(addr netip.Addr) bool {
 	return true
 }
 
-// try books a failure in advance, so that attempts side by side count too; it
-// returns false if addr has none left.
-func (a *attempts) try(addr netip.Addr) bool {
+// judge has right judge a password of addr; attempted is false, and right isn't called,
+// if addr has no attempt left. Wrong passwords count, right ones change nothing. It is
+// done under the lock, so that of those who guess side by side no more are judged than
+// may be, and those who know the password never stand in each other's way.
+func (a *attempts) judge(addr netip.Addr, right func() bool) (attempted, ok bool) {
 	if a.max == 0 {
-		return true
+		return true, right()
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t := a.find(addr)
+	if t != nil && t.count >= a.max {
+		return false, false
+	}
+	if right() {
+		return true, true
+	}
 	if t == nil {
 		if len(a.table) >= a.size {
 			a.remove(a.order.Front())
@@ -109,25 +117,7 @@ func (a *attempts) try(addr netip.Addr) bool {
 		t = &attempt{addr: addr}
 		a.table[addr] = a.order.PushBack(t)
 	}
-	if t.count >= a.max {
-		return false
-	}
 	t.count++
 	t.until = a.now().Add(a.window)
-	return true
-}
-
-// forgive undoes try: the password was right.
-func (a *attempts) forgive(addr netip.Addr) {
-	if a.max == 0 {
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if e := a.table[addr]; e != nil {
-		t := e.Value.(*attempt)
-		if t.count--; t.count <= 0 {
-			a.remove(e)
-		}
-	}
+	return true, false
 }

@@ -28,6 +28,15 @@ func TestAttempts(t *testing.T) {
 	now := time.Unix(1000, 0)
 	a := &attempts{max: 3, window: time.Minute, size: 2, now: func() time.Time { return now }}
 	x, y, z := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")
+	judge := func(addr netip.Addr, right bool) bool {
+		t.Helper()
+		attempted, ok := a.judge(addr, func() bool { return right })
+		if ok != (attempted && right) {
+			t.Errorf("attempted %v, right %v: judged %v", attempted, right, ok)
+		}
+		return attempted
+	}
+	wrong := func(addr netip.Addr) bool { return judge(addr, false) }
 	refused := func(addr netip.Addr, wantNews bool) bool {
 		t.Helper()
 		if news := a.news(addr); news != wantNews {
@@ -39,11 +48,11 @@ func TestAttempts(t *testing.T) {
 		if refused(x, false) {
 			t.Fatal("refused before three failures")
 		}
-		if !a.try(x) {
+		if !wrong(x) {
 			t.Fatal("no attempt left before three failures")
 		}
 	}
-	if a.try(x) {
+	if wrong(x) {
 		t.Error("a fourth attempt")
 	}
 	if !refused(x, true) || !refused(x, false) {
@@ -63,26 +72,24 @@ func TestAttempts(t *testing.T) {
 
 	// Right passwords don't count, and don't help what was wrong before.
 	for range 10 {
-		if !a.try(y) {
+		if !judge(y, true) {
 			t.Fatal("refused after right passwords")
 		}
-		a.forgive(y)
 	}
 	if len(a.table) != 0 {
 		t.Error("remembered after right passwords")
 	}
-	a.try(y)
-	a.try(y)
-	a.try(y)
-	a.forgive(y)
-	if refused(y, false) || !a.try(y) || a.try(y) {
+	wrong(y)
+	wrong(y)
+	judge(y, true)
+	if refused(y, false) || !wrong(y) || wrong(y) || judge(y, true) {
 		t.Error("a right password changed the number of wrong ones")
 	}
 
 	// The table is bounded; whoever was seen longest ago goes.
-	a.try(x)
+	wrong(x)
 	a.refused(y)
-	a.try(z)
+	wrong(z)
 	if len(a.table) != 2 || a.order.Len() != 2 || a.table[x] != nil {
 		t.Errorf("table %v", a.table)
 	}
@@ -92,7 +99,7 @@ func TestAttempts(t *testing.T) {
 
 	off := &attempts{}
 	for range 100 {
-		if !off.try(x) {
+		if attempted, ok := off.judge(x, func() bool { return false }); !attempted || ok {
 			t.Fatal("counts though switched off")
 		}
 	}

@@ -780,3 +780,100 @@ func TestIdleCost(t *testing.T) {
 	}
 	wait(t, "rest", func() bool { return len(ourGoroutines()) <= before+clients && s.Stats().Memory == 0 })
 }
+
+// slowToClose is a network whose first accepted connection waits with Close.
+type slowToClose struct {
+	tlsio.Network
+	closing, goOn chan struct{}
+}
+
+func (n *slowToClose) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	ln, err := n.Network.Listen(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &slowToCloseListener{Listener: ln, n: n}, nil
+}
+
+type slowToCloseListener struct {
+	net.Listener
+	n    *slowToClose
+	once sync.Once
+}
+
+func (l *slowToCloseListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		l.once.Do(func() { conn = &slowToCloseConn{Conn: conn, n: l.n} })
+	}
+	return conn, err
+}
+
+type slowToCloseConn struct {
+	net.Conn
+	n    *slowToClose
+	once sync.Once
+}
+
+func (c *slowToCloseConn) Close() error {
+	c.once.Do(func() {
+		close(c.n.closing)
+		<-c.n.goOn
+	})
+	return c.Conn.Close()
+}
+
+// Who is ended as soon as he is a client, while another still makes room for him.
+func TestEndedAtOnce(t *testing.T) {
+	network := &slowToClose{testNetwork(t), make(chan struct{}), make(chan struct{})}
+	s := newTestServerOn(t, network, "127.0.0.1:0", func(o *ServerOptions) { o.MaxUnauthenticated = 1 })
+	goOn := sync.OnceFunc(func() { close(network.goOn) })
+	defer goOn()
+	dialPeer(t, s.port)
+	wait(t, "first client", func() bool { return s.Stats().Clients == 1 })
+	dialPeer(t, s.port)
+	select {
+	case <-network.closing:
+	case <-time.After(limit):
+		t.Fatal("nobody makes room")
+	}
+	if err := s.Disconnect(1); err != nil {
+		t.Fatal(err)
+	}
+	goOn()
+	for range 2 {
+		n := s.find("close")
+		if want := map[uint64]error{0: ErrEvicted, 1: ErrDisconnected}[n.id]; n.err != want {
+			t.Errorf("client %d: %v, want %v", n.id, n.err, want)
+		}
+	}
+}
+
+// Clients that know the password, and come from one address at once, are no guessers.
+func TestRightPasswordsAtOnce(t *testing.T) {
+	// Long, so that judging it takes a while.
+	password := strings.Repeat(`"\u0041`, 500)
+	text, err := json.Marshal(password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newTestServer(t, func(o *ServerOptions) {
+		o.MaxAttempts, o.Password, o.MaxPassword = 1, password, len(text)+100
+	})
+	var wg sync.WaitGroup
+	for range 3 {
+		var peers []*peer
+		for range 20 {
+			peers = append(peers, dialPeer(t, s.port))
+		}
+		for _, p := range peers {
+			wg.Go(func() {
+				fmt.Fprintf(p.conn, `{"password":%s}`+"\n", text)
+				if answer, err := p.r.ReadString('\n'); answer != string(authenticatedLine) {
+					t.Errorf("%q, %v", answer, err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}

@@ -168,6 +168,7 @@ func (s *Server) admit(conn *tlsio.Conn) error {
 	}
 	c := &session{terms: &s.terms, id: s.nextID, conn: conn, side: s, server: true, ids: new(atomic.Uint64)}
 	c.inbox = &inbox{handle: s.handle, limit: s.maxQueue, wg: &s.wg}
+	c.start() // before others find it, and may end it
 	s.nextID++
 	s.clients[c.id] = c
 	s.waiting = append(s.waiting, c)
@@ -176,7 +177,6 @@ func (s *Server) admit(conn *tlsio.Conn) error {
 	if evicted != nil {
 		evicted.end(ErrEvicted)
 	}
-	c.start()
 	go func() {
 		defer s.wg.Done()
 		c.run()
@@ -211,15 +211,14 @@ func (s *Server) admitted(c *session) {
 // password implements side.
 func (s *Server) password(c *session, text []byte) error {
 	addr := attemptKey(c.conn.RemoteAddr())
-	if !s.attempts.try(addr) {
+	switch attempted, right := s.attempts.judge(addr, func() bool { return s.secret.matches(text) }); {
+	case !attempted:
 		return ErrTooManyAttempts
-	}
-	if !s.secret.matches(text) {
+	case !right:
 		s.stats.badPasswords.Add(1)
 		c.put(incorrectLine)
 		return ErrIncorrectPassword
 	}
-	s.attempts.forgive(addr)
 	s.mu.Lock()
 	s.admitted(c)
 	s.mu.Unlock()
