@@ -102,7 +102,7 @@ func (n noNetwork) Listen(context.Context, string, string) (net.Listener, error)
 // TestIoTRejectUnauthorized: IoT.js goes on with any server unless it is told not
 // to; here it is the other way round, and the result is recorded either way.
 //
-//conform:iotjs option.rejectUnauthorized differs tlsio.TLSOptions.VerifyMode, tlsio.VerifyOptional -- the default is true; the error has type, stage, alert and fix in place of mbedTLS' number
+//conform:iotjs option.rejectUnauthorized differs tlsio.TLSOptions.VerifyMode, tlsio.VerifyOptional, tlsio.Error.Code -- the default is true; the code is our own number, not mbedTLS', beside stage, alert and fix
 //conform:iotjs TLSSocket.authorized works tlsio.State.Authorized
 //conform:iotjs TLSSocket.authorizationError works tlsio.State.AuthorizationError
 func TestIoTRejectUnauthorized(t *testing.T) {
@@ -114,8 +114,8 @@ func TestIoTRejectUnauthorized(t *testing.T) {
 
 	_, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), clientOptions(t))
 	e := wantError(t, err, StageVerify, Alert{AlertSent, 42})
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); !ok || e.Hint == "" {
-		t.Errorf("the error doesn't explain: %v", err)
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); !ok || e.Hint == "" || e.Code() != 404 {
+		t.Errorf("the error doesn't explain: %v, code %d", err, e.Code())
 	}
 
 	o := clientOptions(t)
