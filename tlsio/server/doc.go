@@ -51,10 +51,10 @@
 // number (MaxConnections) and in handshake (TLS.MaxHandshakes), the line buffer
 // (MaxLineLength), records (MaxRecordLength), the send queue (SendQueue), the
 // handshake's time (TLS.HandshakeTimeout in all, HandshakeInactivity between
-// two bytes), a close that waits for the peer (LingerTimeout). Config.Budget bounds
-// the sum. What has no bound by itself is the time that a client may take to read
-// what it is sent, or to say something: IdleTimeout is that bound, and a server for
-// strangers sets it.
+// two bytes), the time in which a client must take some of what is sent to it
+// (StallTimeout), a close that waits for the peer (LingerTimeout). Config.Budget bounds
+// the sum. What has no bound by itself is the time in which nothing is said:
+// IdleTimeout is that bound, and a server for strangers sets it.
 //
 // # Settings as text
 //

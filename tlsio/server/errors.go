@@ -36,7 +36,7 @@ var (
 	// ErrInterrupted (10004) is returned by sends that Interrupt has ended.
 	ErrInterrupted = &Error{Code: CodeInterrupted}
 	// ErrTimeout (10060) is returned by sends that made no progress for Timeout,
-	// and given to Disconnected with ErrIdle below it.
+	// and given to Disconnected with ErrIdle or ErrStalled below it.
 	ErrTimeout = &Error{Code: CodeTimedOut}
 	// ErrNotConnected (10057) is returned by sends before Connected.
 	ErrNotConnected = &Error{Code: CodeNotConnected}
@@ -45,6 +45,8 @@ var (
 
 	// ErrIdle is the cause when IdleTimeout has ended a connection.
 	ErrIdle = errors.New("server: neither sent nor received anything for IdleTimeout")
+	// ErrStalled is the cause when StallTimeout has ended a connection.
+	ErrStalled = errors.New("server: the client took nothing of what was sent to it for StallTimeout")
 	// ErrPanic is the cause when an event has panicked.
 	ErrPanic = errors.New("server: an event's function panicked")
 	// ErrTooManyConnections is the cause when MaxConnections is reached.

@@ -561,3 +561,48 @@ func FuzzClients(f *testing.F) {
 		}
 	})
 }
+
+// A client that never reads loses its place, though it goes on sending and so is
+// never idle; one that reads slowly keeps it.
+func TestStallTimeout(t *testing.T) {
+	b := newBench(t, Config{StallTimeout: 300 * time.Millisecond, IdleTimeout: time.Hour}, Handler{}, noReady)
+	stuck, cl := b.open()
+	fast, good := b.open()
+	stop := make(chan struct{})
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	defer close(stop)
+	sending.Go(func() { // fills the queue and the network's buffers
+		for p := make([]byte, 16<<10); ; {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+				stuck.Send(p)
+			}
+		}
+	})
+	sending.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+				cl.Write([]byte("x"))
+			}
+		}
+	})
+	e := b.skipTo("Disconnected")
+	if e.id != stuck.ID() {
+		t.Fatalf("the wrong connection ended: %+v", e)
+	}
+	if wantCode(t, e.err, 10060); !errors.Is(e.err, ErrStalled) || !errors.Is(e.err, ErrTimeout) {
+		t.Errorf("got %+v", e)
+	}
+	if _, err := fast.SendText("still here"); err != nil {
+		t.Fatal(err)
+	}
+	if got := good.read(10); got != "still here" {
+		t.Errorf("got %q", got)
+	}
+}

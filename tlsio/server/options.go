@@ -44,6 +44,7 @@ const (
 	DefaultMaxRecordLength   = 1 << 20
 	DefaultSendQueue         = 16 << 10
 	DefaultLingerTimeout     = 5 * time.Second
+	DefaultStallTimeout      = 2 * time.Minute
 )
 
 // Config configures a Server. The zero value serves plain TCP over IPv4 on a port
@@ -97,6 +98,10 @@ type Config struct {
 	// IdleTimeout disconnects clients that neither sent nor received for so
 	// long; 0 means never.
 	IdleTimeout time.Duration
+	// StallTimeout breaks off connections to clients that take nothing of what waits
+	// to be sent to them for so long, whatever they send themselves; 0 means
+	// DefaultStallTimeout, a negative one never.
+	StallTimeout time.Duration
 	// Timeout makes sending wait, at most so long without progress; 0 means that
 	// sending never waits.
 	Timeout time.Duration

@@ -284,6 +284,12 @@ func (c *Connection) write() {
 }
 
 func (c *Connection) writeLoop() {
+	// Received bytes are no sign that the client reads: a timer of its own.
+	var stall *time.Timer
+	if d := c.config.StallTimeout; d > 0 {
+		stall = time.AfterFunc(d, func() { c.breakOff(&Error{"Write", c.id, CodeTimedOut, ErrStalled}) })
+		defer stall.Stop()
+	}
 	c.mu.Lock()
 	for c.queue.n > 0 {
 		p := c.queue.peek()
@@ -292,6 +298,9 @@ func (c *Connection) writeLoop() {
 		c.mu.Unlock()
 		n, err := conn.Write(p)
 		c.active.Store(c.server.now())
+		if stall != nil {
+			stall.Reset(c.config.StallTimeout)
+		}
 		c.mu.Lock()
 		if c.queue.n > 0 { // finish clears it
 			c.queue.drop(n)

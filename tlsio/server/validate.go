@@ -94,6 +94,9 @@ func (c Config) checked(op string) (Config, error) {
 		{"LingerTimeout", c.LingerTimeout}, {"HandshakeInactivity", c.HandshakeInactivity}} {
 		errs.positive(d.option, d.d)
 	}
+	if c.StallTimeout == 0 {
+		c.StallTimeout = DefaultStallTimeout
+	}
 	if c.LingerTimeout == 0 {
 		c.LingerTimeout = DefaultLingerTimeout
 	}
