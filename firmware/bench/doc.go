@@ -33,4 +33,5 @@ const (
 	PortSink      = 9443
 	PortSource    = 9444
 	PortPlainEcho = 9445
+	PortHeld      = 9446 // TLS echo for as many connections as come
 )

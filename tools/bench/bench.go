@@ -72,7 +72,7 @@ type amounts struct {
 var (
 	fullAmounts = amounts{
 		boots: 9, rate: 300 * time.Millisecond, countRate: 50 * time.Millisecond, idle: 5 * time.Second,
-		handshakes: 150, plainBytes: 100e6, tlsBytes: 30e6, echoes: 3000, held: []int{200, 500},
+		handshakes: 150, plainBytes: 100e6, tlsBytes: 30e6, echoes: 3000, held: []int{200, 500, 2000},
 		countShakes: 50, countPlain: 20e6, countTLS: 5e6, countEchoes: 500,
 	}
 	quickAmounts = amounts{
@@ -204,7 +204,7 @@ func (r *run) boot(ctx context.Context, icount string) (*qemu.Machine, *target, 
 	cfg := qemu.Config{Image: file, Board: r.opt.Board, ICount: icount}
 	for _, port := range []int{
 		bench.PortEcho, bench.PortControl, bench.PortTLSSink, bench.PortTLSSource,
-		bench.PortSink, bench.PortSource, bench.PortPlainEcho,
+		bench.PortSink, bench.PortSource, bench.PortPlainEcho, bench.PortHeld,
 	} {
 		cfg.Forwards = append(cfg.Forwards, qemu.Forward{GuestPort: port})
 	}

@@ -49,7 +49,7 @@ func hosted(t *testing.T) *target {
 	}
 	const anyPort = "127.0.0.1:0"
 	for port, f := range map[int]func(context.Context, net.Conn){
-		bench.PortEcho: firmware.Echo, bench.PortControl: bench.Control,
+		bench.PortEcho: firmware.Echo, bench.PortHeld: firmware.Echo, bench.PortControl: bench.Control,
 		bench.PortTLSSink: bench.Sink, bench.PortTLSSource: bench.Source,
 	} {
 		service := &firmware.Service{Name: fmt.Sprint(port), Listen: anyPort, Serve: f}

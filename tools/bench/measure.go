@@ -173,7 +173,7 @@ func (t *target) resumptions(ctx context.Context, n int) (time.Duration, error) 
 	return time.Since(start), nil
 }
 
-// hold opens n TLS connections to the echo service, one after another.
+// hold opens n TLS connections to the echo service that takes any number, one after another.
 func (t *target) hold(ctx context.Context, n int) (_ []*tls.Conn, err error) {
 	var conns []*tls.Conn
 	defer func() {
@@ -182,7 +182,7 @@ func (t *target) hold(ctx context.Context, n int) (_ []*tls.Conn, err error) {
 		}
 	}()
 	for i := range n {
-		c, err := t.secure(ctx, bench.PortEcho, nil)
+		c, err := t.secure(ctx, bench.PortHeld, nil)
 		if err != nil {
 			return nil, fmt.Errorf("connection %d of %d to hold: %w", i+1, n, err)
 		}

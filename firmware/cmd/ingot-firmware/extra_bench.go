@@ -18,7 +18,12 @@ func extra() ([]firmware.Service, func(context.Context, *firmware.System) error)
 	service := func(name string, port int, serve func(context.Context, net.Conn)) firmware.Service {
 		return firmware.Service{Name: name, Listen: fmt.Sprintf(":%d", port), Serve: serve}
 	}
+	// Idle connections are to be counted until memory ends, not until there could be
+	// too many that send and never read.
+	held := service("held", bench.PortHeld, firmware.Echo)
+	held.TLS.MaxConnections = 1 << 16
 	return []firmware.Service{
+		held,
 		service("bench control", bench.PortControl, bench.Control),
 		service("sink", bench.PortTLSSink, bench.Sink),
 		service("source", bench.PortTLSSource, bench.Source),
