@@ -413,12 +413,15 @@ func TestListenerClose(t *testing.T) {
 
 func TestManyAtOnce(t *testing.T) {
 	leaks(t)
-	ln := listen(t, serverOptions(t))
+	// So many at once take their time on a slow processor.
+	so, co := serverOptions(t), clientOptions(t)
+	so.HandshakeTimeout, co.HandshakeTimeout = limit, limit
+	ln := listen(t, so)
 	go echo(ln)
 	var wg sync.WaitGroup
 	for i := range 32 {
 		wg.Go(func() {
-			c, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), clientOptions(t))
+			c, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), co)
 			if err != nil {
 				t.Errorf("connection %d: %v", i, err)
 				return
