@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ingot.dev/internal/testenv"
 )
 
 // TestSessionExport: a session goes out as bytes and comes back in another context.
@@ -113,6 +115,7 @@ func FuzzSession(f *testing.F) {
 
 // TestSessionCorpus: what FuzzSession begins with are sessions.
 func TestSessionCorpus(t *testing.T) {
+	testenv.NeedFiles(t)
 	for _, v := range []string{"tls12", "tls13"} {
 		b, err := os.ReadFile("testdata/fuzz/FuzzSession/" + v)
 		if err != nil {

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ingot.dev/internal/testenv"
 )
 
 // TestState: both sides' views fit together.
@@ -356,6 +358,7 @@ func (*recordSizes) Closed(error)    {}
 //conform:bun renegotiate refused tlsio.ErrRenegotiation -- crypto/tls can't begin one; TLS 1.3 has none
 //conform:bun disableRenegotiation works tlsio.Conn.DisableRenegotiation
 func TestRenegotiation(t *testing.T) {
+	testenv.NeedHost(t)
 	p := connect(t, serverContext(t, nil), clientContext(t, only(TLSv12)), SecureOptions{}, SecureOptions{}).ok(t)
 	for _, c := range []*Conn{p.server, p.client} {
 		if err := c.Renegotiate(); !errors.Is(err, ErrRenegotiation) || !errors.Is(err, errors.ErrUnsupported) {
