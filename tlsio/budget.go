@@ -186,8 +186,12 @@ type Account struct {
 
 // Account opens an account for something that isn't a connection of a listener with
 // this budget: a connection of the program's own, a cache. bytes is what it needs at
-// once, as BudgetConnections. It returns ErrBudget if there is no room. Close it.
+// once, as BudgetConnections. It returns ErrBudget if there is no room. Close it. It
+// panics if bytes is negative.
 func (b *Budget) Account(bytes int64) (*Account, error) {
+	if bytes < 0 {
+		panic("tlsio: an Account of a negative number of bytes")
+	}
 	return b.account(cost{connection: bytes})
 }
 
@@ -279,14 +283,16 @@ func (a *Account) Release(kind BudgetKind, n int) {
 	if a == nil {
 		return
 	}
+	held := &a.held[kind] // panics here, not under mu
 	a.b.mu.Lock()
 	if a.closed {
 		a.b.mu.Unlock()
 		return
 	}
-	if n < 0 || int64(n) > a.held[kind] {
+	if n < 0 || int64(n) > *held {
+		held := *held
 		a.b.mu.Unlock()
-		panic(fmt.Sprintf("tlsio: Release of %d bytes, %d are held", n, a.held[kind]))
+		panic(fmt.Sprintf("tlsio: Release of %d bytes, %d are held", n, held))
 	}
 	a.add(kind, -int64(n))
 	a.b.settle()
@@ -432,6 +438,9 @@ type MeasuredNetwork interface {
 func budgetListen(b *Budget, c *cost, n Network) (leave func(), err error) {
 	m, ok := n.(MeasuredNetwork)
 	if !ok {
+		if most := b.limit; c.first() > most || b.perConnection > 0 && c.first() > b.perConnection {
+			return nil, &OptionError{"Budget", most, fmt.Sprintf("a connection needs %d bytes; give the budget more, and LimitConnection", c.first())}
+		}
 		return nil, nil
 	}
 	var listener int64

@@ -32,13 +32,14 @@ const (
 	CodeConnectTimeout Code = 221
 	CodeTooMany        Code = 230 // ErrTooManyConnections
 	CodeEvicted        Code = 231 // ErrEvicted
+	CodeBudget         Code = 232 // ErrBudget
 
 	CodeHandshake        Code = 300
 	CodeHandshakeTimeout Code = 301 // ErrHandshakeTimeout
 	CodeNotTLS           Code = 302 // the peer sends something else than TLS
 	CodeHandshakeCut     Code = 303 // the peer closed without an alert
 	CodeVersion          Code = 310 // no version in common
-	CodeNothingShared    Code = 311 // no suite, group or certificate kind in common
+	CodeNothingShared    Code = 311 // no suite, group or certificate kind in common; up to TLS 1.2 also the peer's word for a certificate that it misses
 	CodeProtocol         Code = 312 // no application protocol in common
 	CodeUnknownName      Code = 313 // the server has no certificate for the name
 
@@ -117,12 +118,12 @@ var sentinelCodes = [...]struct {
 	code Code
 }{
 	{ErrClosed, CodeClosed}, {ErrFailed, CodeFailed}, {ErrNotConnected, CodeNotReady}, {ErrOverflow, CodeOverflow},
-	{ErrFormat, CodeFormat}, {ErrTooManyConnections, CodeTooMany}, {ErrEvicted, CodeEvicted},
+	{ErrFormat, CodeFormat}, {ErrTooManyConnections, CodeTooMany}, {ErrEvicted, CodeEvicted}, {ErrBudget, CodeBudget},
 	{ErrHandshakeTimeout, CodeHandshakeTimeout}, {ErrHandshakeBegun, CodeTooLate}, {errors.ErrUnsupported, CodeUnsupported},
 }
 
 func (e *Error) handshakeCode() Code {
-	if _, ok := errors.AsType[tls.RecordHeaderError](e.Err); ok {
+	if rec, ok := errors.AsType[tls.RecordHeaderError](e.Err); ok && !looksLikeTLS(rec) {
 		return CodeNotTLS
 	}
 	if code := alertCode(e.Alert); code != 0 {
@@ -165,13 +166,13 @@ func verifyCode(err error) Code {
 		return CodeNoCertificate
 	}
 	if h, ok := errors.AsType[x509.HostnameError](err); ok {
-		if len(h.Certificate.DNSNames) == 0 && len(h.Certificate.IPAddresses) == 0 {
+		if hasOnlyCommonName(h.Certificate) {
 			return CodeOnlyCommonName
 		}
 		return CodeNameMismatch
 	}
 	if u, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		if u.Cert != nil && string(u.Cert.RawIssuer) == string(u.Cert.RawSubject) {
+		if u.Cert != nil && isSelfSigned(u.Cert) {
 			return CodeSelfSigned
 		}
 		return CodeUnknownAuthority

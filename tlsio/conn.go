@@ -47,8 +47,14 @@ type Conn struct {
 // passed. The transport is closed when it fails.
 func (c *Conn) handshake(ctx context.Context, op string, limit time.Duration) error {
 	addr := c.wire.raw.RemoteAddr() // some networks forget it with the connection
-	c.wire.raw.SetDeadline(time.Now().Add(limit))
-	err := c.tls.HandshakeContext(ctx)
+	limited := ctx
+	if c.wire.raw.SetDeadline(time.Now().Add(limit)) != nil {
+		// A transport without deadlines is closed when the time is up.
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	err := c.tls.HandshakeContext(limited)
 	if err == nil {
 		c.wire.raw.SetDeadline(time.Time{})
 		c.wire.established = true

@@ -11,8 +11,9 @@ import (
 
 // CRLs are certificate revocation lists in DER (RFC 5280 section 5), compiled in or
 // loaded by the program: nothing is fetched. Every certificate of a chain but its
-// root is looked up in the lists of its issuer, whose signature is checked. A
-// certificate whose issuer has no list here is refused, unless Partial.
+// root is looked up in the lists of its issuer, whose signature is checked: a list that
+// names the issuer's key and isn't signed by it refuses the certificates of that issuer.
+// A certificate whose issuer has no list here is refused, unless Partial.
 type CRLs struct {
 	DER [][]byte
 	// Grace is how long after its nextUpdate a list still counts. 0 means not at
@@ -116,8 +117,14 @@ func (c *crlSet) check(r *rules, s *State) error {
 func (c *crlSet) judge(cert, issuer *x509.Certificate, now time.Time) error {
 	var newest *crl
 	for _, l := range c.lists {
-		if !bytes.Equal(l.list.RawIssuer, issuer.RawSubject) || l.list.CheckSignatureFrom(issuer) != nil {
+		if !bytes.Equal(l.list.RawIssuer, issuer.RawSubject) {
 			continue
+		}
+		if err := l.list.CheckSignatureFrom(issuer); err != nil {
+			if len(issuer.SubjectKeyId) > 0 && bytes.Equal(l.list.AuthorityKeyId, issuer.SubjectKeyId) {
+				return &CRLError{Certificate: cert, Reason: "the list of its issuer can't be used: " + err.Error()}
+			}
+			continue // of another key by the same name
 		}
 		if e, ok := l.revoked[serialKey(cert.SerialNumber)]; ok {
 			return &RevokedError{Certificate: cert, At: e.RevocationTime, Reason: e.ReasonCode}

@@ -20,6 +20,9 @@ func hint(e *Error, server bool) string {
 		return h
 	}
 	if rec, ok := errors.AsType[tls.RecordHeaderError](e.Err); ok {
+		if e.Stage != StageHandshake || looksLikeTLS(rec) {
+			return "" // a peer that speaks TLS, and errs
+		}
 		return recordHint(rec, server)
 	}
 	if h := alertHint(e.Alert, server); h != "" {
@@ -44,10 +47,16 @@ func certificateHint(err error) string {
 	if r, ok := err.(refusal); ok {
 		return r.refusal()
 	}
+	if err.Error() == noClientCertificate {
+		return noCertificateHint // TLS 1.2's alert is handshake_failure, which can mean anything
+	}
 	if h, ok := errors.AsType[x509.HostnameError](err); ok {
 		c := h.Certificate
-		if len(c.DNSNames) == 0 && len(c.IPAddresses) == 0 {
+		if hasOnlyCommonName(c) {
 			return "certificate has only a CN; add a SAN"
+		}
+		if len(c.DNSNames) == 0 && len(c.IPAddresses) == 0 {
+			return "certificate has no DNS name or IP address; add them as SAN"
 		}
 		return fmt.Sprintf("certificate is for %v %v; set Host to one of them or reissue it", c.DNSNames, c.IPAddresses)
 	}
@@ -55,7 +64,7 @@ func certificateHint(err error) string {
 		if u.Cert == nil {
 			return "the issuer is not among the trusted CAs"
 		}
-		if u.Cert.Issuer.String() == u.Cert.Subject.String() {
+		if isSelfSigned(u.Cert) {
 			return fmt.Sprintf("self-signed certificate %q is not trusted; add it to CA if it should be", u.Cert.Subject)
 		}
 		return fmt.Sprintf("add the CA %q, key id %s, or let the peer send the missing intermediate",
@@ -68,6 +77,19 @@ func certificateHint(err error) string {
 		return invalidHint(c)
 	}
 	return ""
+}
+
+const noCertificateHint = "the client sent no certificate; give it one, or set ClientAuth to request"
+
+// hasOnlyCommonName reports whether a certificate has a common name and no SAN.
+func hasOnlyCommonName(c *x509.Certificate) bool {
+	return c.Subject.CommonName != "" && len(c.DNSNames)+len(c.IPAddresses)+len(c.URIs)+len(c.EmailAddresses) == 0
+}
+
+// isSelfSigned reports whether a certificate is signed with its own key. That issuer
+// and subject are the same doesn't say so: a CA may issue for its own name.
+func isSelfSigned(c *x509.Certificate) bool {
+	return string(c.RawIssuer) == string(c.RawSubject) && c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
 func invalidHint(c x509.CertificateInvalidError) string {
@@ -94,6 +116,12 @@ func invalidHint(c x509.CertificateInvalidError) string {
 // isNotYetValid tells which end of the validity period an x509.Expired is about.
 func isNotYetValid(c x509.CertificateInvalidError) bool {
 	return strings.Contains(c.Detail, " is before ")
+}
+
+// looksLikeTLS reports whether what was refused has the header of a TLS record.
+func looksLikeTLS(rec tls.RecordHeaderError) bool {
+	h := rec.RecordHeader
+	return h[0] >= 20 && h[0] <= 24 && h[1] == 3
 }
 
 func recordHint(rec tls.RecordHeaderError, server bool) string {
@@ -146,7 +174,7 @@ func alertHint(a Alert, server bool) string {
 		if received {
 			return "the server wants a client certificate; set ClientCertificate and ClientKey"
 		}
-		return "the client sent no certificate; give it one, or set ClientAuth to request"
+		return noCertificateHint
 	case 120: // no_application_protocol
 		return "no application protocol in common; compare ApplicationLayerProtocol of both sides"
 	}

@@ -2,6 +2,7 @@ package tlsio
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"strings"
 )
@@ -135,9 +136,9 @@ func (set *identities) add(b *builder, i int, id Identity) {
 		}
 		if stricter(&t.rules, &b.terms.rules) {
 			for _, cert := range b.terms.certs {
-				if cert.Leaf != nil && cert.Leaf.VerifyHostname(strings.Replace(key, "*", "x", 1)) == nil {
+				if cert.Leaf != nil && validFor(cert.Leaf, key) {
 					b.errs.add(option, quote(name), "asks more of clients than TLSOptions does, whose ServerCertificate is valid for this name too: a client without SNI would get around it; "+
-						"use another ServerCertificate, or the same ClientAuth and VerifyMode")
+						"use another ServerCertificate, or the same ClientAuth, CA and VerifyMode")
 				}
 			}
 		}
@@ -147,22 +148,35 @@ func (set *identities) add(b *builder, i int, id Identity) {
 // common is what those features implement that hold for all identities of a server.
 type common interface{ common() }
 
-// stricter reports whether a asks more of clients than b.
+// validFor reports whether a certificate is valid for a name, or for one of those that
+// a name behind "*." stands for.
+func validFor(leaf *x509.Certificate, name string) bool {
+	rest, wild := strings.CutPrefix(name, "*.")
+	if !wild {
+		return leaf.VerifyHostname(name) == nil
+	}
+	for _, of := range leaf.DNSNames {
+		if _, above, ok := strings.Cut(strings.ToLower(of), "."); ok && above == rest {
+			return true
+		}
+	}
+	return false
+}
+
+// stricter reports whether a refuses clients that b lets in, as far as that can be
+// told without them.
 func stricter(a, b *rules) bool {
 	rank := func(r *rules) int {
-		n := 0
 		switch r.auth {
 		case ClientAuthRequest:
-			n = 1
+			return 1
 		case ClientAuthRequire:
-			n = 2
+			return 2
 		}
-		if n > 0 && r.mode == VerifyRequired {
-			n += 2
-		}
-		return n
+		return 0
 	}
-	return rank(a) > rank(b)
+	verifies := func(r *rules) bool { return r.auth != ClientAuthNone && r.mode == VerifyRequired }
+	return rank(a) > rank(b) || verifies(a) && (!verifies(b) || !a.roots.Equal(b.roots))
 }
 
 // pick is terms.pick.

@@ -266,8 +266,8 @@ func (l *tlsListener) handshake(e *entry) {
 	if evicted {
 		err = newError("Accept", addr, StageHandshake, nil, true, ErrEvicted)
 	}
-	if f := l.gate.refused; !closed && f != nil {
-		f(addr, err)
+	if !closed {
+		l.gate.tell(addr, err) // not from here: it may close the listener, which waits for us
 	}
 }
 

@@ -2,14 +2,17 @@ package tlsio
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
 // LegacyCommonName accepts servers whose certificate has no SAN and whose subject's
 // common name matches Host, as clients did until 2017 (RFC 6125 section 6.4.4). A
-// certificate with any SAN of DNS, IP, mail or URI kind is judged by its SANs alone.
+// certificate with any SAN of DNS, IP, mail or URI kind is judged by its SANs alone;
+// one without is refused if a CA of its chain has name constraints.
 // Issue certificates with a SAN; this is for those that can't be replaced.
 type LegacyCommonName struct{}
 
@@ -20,13 +23,27 @@ func (LegacyCommonName) apply(b *builder) {
 	b.terms.rules.matchName = matchCommonName
 }
 
-var oidSAN = asn1.ObjectIdentifier{2, 5, 29, 17}
+// RFC 5280 sections 4.2.1.6 and 4.2.1.10.
+var (
+	oidSAN             = asn1.ObjectIdentifier{2, 5, 29, 17}
+	oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
+)
+
+func hasExtension(cert *x509.Certificate, oid asn1.ObjectIdentifier) bool {
+	return slices.ContainsFunc(cert.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(oid) })
+}
+
+var errConstrainedName = &VerifyError{"a CA of the chain is for some names only, and crypto/x509 holds only SANs against that: the certificate needs one"}
 
 // matchCommonName is rules.matchName for LegacyCommonName.
-func matchCommonName(cert *x509.Certificate, host string) error {
-	for _, e := range cert.Extensions {
-		if e.Id.Equal(oidSAN) {
-			return cert.VerifyHostname(host)
+func matchCommonName(chain []*x509.Certificate, host string) error {
+	cert := chain[0]
+	if hasExtension(cert, oidSAN) {
+		return cert.VerifyHostname(host)
+	}
+	for _, ca := range chain[1:] {
+		if hasExtension(ca, oidNameConstraints) {
+			return errConstrainedName
 		}
 	}
 	if matchPattern(cert.Subject.CommonName, host) {

@@ -160,8 +160,8 @@ type TLSOptions struct {
 	// that have the same Budget. nil means no bound.
 	Budget *Budget
 	// OnRefused is told of every connection that the listener gave up, once,
-	// with the reason. It is called on goroutines of the listener, several at once.
-	// When refusals come faster than it returns, an *UntoldError says how many more
+	// with the reason, until the listener is closed. It is called on a goroutine of
+	// the listener, not twice at once, and may close the listener. When refusals come faster than it returns, an *UntoldError says how many more
 	// there were.
 	OnRefused func(remote net.Addr, err error)
 }

@@ -104,6 +104,9 @@ func (p Policy) apply(b *builder) {
 
 func (p *policyTerms) apply(b *builder) {
 	c := b.terms.config
+	if c.CipherSuites != nil || c.CurvePreferences != nil {
+		b.add("", string(p.name), "would undo what stands before it; give one Policy, and CipherSuites and Groups after it")
+	}
 	if b.options.MinimumVersion == "" {
 		c.MinVersion = min(p.min, c.MaxVersion)
 	}

@@ -1,7 +1,6 @@
 package tlsio
 
 import (
-	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -136,6 +135,9 @@ func (t *terms) finish(o *TLSOptions, errs *optionErrors, prefix string) *terms 
 		}
 		f.apply(b)
 	}
+	// Where State has to tell what these rules have made of a peer, and not what
+	// crypto/tls or an older session did, each connection notes it.
+	t.own = t.own || len(t.rules.checks) > 0 || t.rules.auth != ClientAuthNone
 	t.config.InsecureSkipVerify = !t.server && !t.rules.standard()
 	if len(t.rules.checks) > 0 || t.rules.matchName != nil {
 		t.own = true // what they say differs from crypto/tls's record
@@ -359,7 +361,10 @@ func (t *terms) clientConn(raw net.Conn, o *SecureOptions) *Conn {
 	c := &Conn{}
 	c.prepare(t, raw, o)
 	config := t.config
-	offer := cmp.Or(o.session, t.offer)
+	offer := o.session
+	if offer == nil && c.rules.host == t.rules.host { // whose it is
+		offer = t.offer
+	}
 	resumes := (t.sessions != nil || offer != nil) && !t.config.SessionTicketsDisabled && !isPipe(raw)
 	if c.alone || resumes {
 		config = c.adapt(config)

@@ -13,6 +13,10 @@ import (
 const (
 	ticketRotation = 24 * time.Hour     // a new key for new tickets
 	ticketLifetime = 7 * 24 * time.Hour // old keys still open tickets
+
+	// maxTicketKeys are as many as a clock that runs needs. One that swings would
+	// make more without end.
+	maxTicketKeys = int(ticketLifetime/ticketRotation) + 1
 )
 
 // TicketKeys are a server's keys for session tickets, given by the program: so
@@ -70,7 +74,7 @@ func (t *ticketer) at(now time.Time, known int, purpose string) ([][32]byte, int
 		next := []ticketKey{{created: now}}
 		rand.Read(next[0].key[:])
 		for _, k := range t.keys {
-			if age := now.Sub(k.created); age < ticketLifetime && age > -ticketLifetime {
+			if age := now.Sub(k.created); age < ticketLifetime && age > -ticketLifetime && len(next) < maxTicketKeys {
 				next = append(next, k)
 			}
 		}

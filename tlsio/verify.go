@@ -21,8 +21,9 @@ type rules struct {
 	roots  *x509.CertPool
 	now    func() time.Time
 
-	// matchName replaces x509's comparison of a server's certificate with host.
-	matchName func(cert *x509.Certificate, host string) error
+	// matchName replaces x509's comparison of a server's certificate, the first of
+	// chain, with host.
+	matchName func(chain []*x509.Certificate, host string) error
 	// checks come after chain and name, on VerifiedChains.
 	checks []func(r *rules, s *State) error
 	// decide is VerifyPeer.
@@ -35,14 +36,16 @@ type rules struct {
 // rules on chain and name.
 func (r *rules) standard() bool { return r.mode == VerifyRequired && r.matchName == nil }
 
-// clientAuth returns crypto/tls's form of what is asked of clients.
+// clientAuth returns crypto/tls's form of what is asked of clients. Without roots it
+// would take the system's, so that judge alone has a say then.
 func (r *rules) clientAuth() tls.ClientAuthType {
+	verifies := r.mode == VerifyRequired && r.roots != nil
 	switch {
-	case r.auth == ClientAuthRequest && r.mode == VerifyRequired:
+	case r.auth == ClientAuthRequest && verifies:
 		return tls.VerifyClientCertIfGiven
 	case r.auth == ClientAuthRequest:
 		return tls.RequestClientCert
-	case r.auth == ClientAuthRequire && r.mode == VerifyRequired:
+	case r.auth == ClientAuthRequire && verifies:
 		return tls.RequireAndVerifyClientCert
 	case r.auth == ClientAuthRequire:
 		return tls.RequireAnyClientCert
@@ -90,6 +93,12 @@ func (r *rules) examine(s *State) error {
 		return errNoServerCertificate
 	case r.mode == InsecureVerifyNone:
 		return errNotVerified
+	case r.server && r.roots == nil:
+		s.VerifiedChains = nil
+		return errNoClientCA
+	case !r.server && r.host == "":
+		s.VerifiedChains = nil
+		return errNoHost
 	}
 	if s.DidResume || !r.standard() || len(s.VerifiedChains) == 0 {
 		chains, err := r.verify(s.PeerCertificates)
@@ -121,10 +130,21 @@ func (r *rules) verify(certs []*x509.Certificate) ([][]*x509.Certificate, error)
 		}
 	}
 	chains, err := certs[0].Verify(o)
-	if err == nil && r.matchName != nil && !r.server {
-		err = r.matchName(certs[0], r.host)
+	if err != nil || r.matchName == nil || r.server {
+		return chains, err
 	}
-	return chains, err
+	var kept [][]*x509.Certificate
+	for _, chain := range chains {
+		if e := r.matchName(chain, r.host); e == nil {
+			kept = append(kept, chain)
+		} else if err == nil {
+			err = e
+		}
+	}
+	if kept != nil {
+		err = nil
+	}
+	return kept, err
 }
 
 func intermediates(certs []*x509.Certificate) *x509.CertPool {
@@ -147,5 +167,7 @@ var (
 	errNotAsked            = &VerifyError{"no client certificate was asked for"}
 	errNoClientCertificate = &VerifyError{"the client sent no certificate"}
 	errNoServerCertificate = &VerifyError{"the server sent no certificate"}
+	errNoClientCA          = &VerifyError{"there is no CA to judge clients by"}
+	errNoHost              = &VerifyError{"there is no Host to compare the server's certificate with"}
 	errNotVerified         = &VerifyError{"nothing was verified: VerifyMode is InsecureVerifyNone"}
 )
