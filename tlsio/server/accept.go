@@ -245,17 +245,28 @@ func (s *Server) accepted(ln net.Listener, raw net.Conn, implicit bool) {
 	s.open++
 	s.full = false
 	s.spawnLocked(func() {
+		var c *Connection
 		defer func() {
-			account.Close()
-			s.mu.Lock()
-			s.open--
-			s.mu.Unlock()
+			leave := func() {
+				account.Close()
+				s.mu.Lock()
+				s.open--
+				s.wake()
+				s.mu.Unlock()
+			}
+			if c != nil && c.post != nil && !c.over() {
+				// Its last event waits for the program to step. Until then it
+				// keeps its place, or those who come and go would pile up.
+				c.post(leave)
+				return
+			}
+			leave()
 		}()
 		if !s.request(config, addrPort(raw.RemoteAddr())) {
 			reset(raw)
 			return
 		}
-		c := s.register(ln, raw, config, account)
+		c = s.register(ln, raw, config, account)
 		if c == nil {
 			reset(raw)
 			return

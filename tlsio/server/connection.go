@@ -52,6 +52,7 @@ type Connection struct {
 	connected bool // Connected was called without error
 	evicted   bool
 	feeding   bool        // the reading goroutine is busy with what it has read
+	recut     bool        // the reading goroutine was woken by cutAgain
 	stuck     *time.Timer // until the reading goroutine comes to the end
 
 	framer  Framer
@@ -186,7 +187,7 @@ func (c *Connection) AcceptData() bool {
 
 // PauseData stops DataIn until ProcessData. What arrives meanwhile waits in the
 // network's buffer, and the client is held back when that is full; the end of the
-// client's data is noticed after ProcessData only. Within DataIn, no further
+// client's data may be noticed after ProcessData only. Within DataIn, no further
 // DataIn follows.
 func (c *Connection) PauseData() error { return c.setPaused("PauseData", true) }
 
@@ -222,6 +223,7 @@ func (c *Connection) SetEOL(eol []byte) error {
 	}
 	defer c.mu.Unlock()
 	c.framer.EOL = slices.Clone(eol)
+	c.cutAgain()
 	return nil
 }
 
@@ -239,6 +241,7 @@ func (c *Connection) SetSingleLineMode(on bool) error {
 	}
 	defer c.mu.Unlock()
 	c.framer.SingleLine = on
+	c.cutAgain()
 	return nil
 }
 
@@ -262,13 +265,14 @@ func (c *Connection) SetMaxLineLength(n int) error {
 		return err
 	}
 	defer c.mu.Unlock()
-	if n < c.framer.MaxLine && c.framer.Buffered() > n {
+	if n < c.framer.MaxLine && c.framer.exceeds(n) {
 		return &Error{Op: op, ID: c.id, Code: CodeMaxLineLength}
 	}
 	if err := c.resize(op, n, c.framer.RecordLength); err != nil {
 		return err
 	}
 	c.framer.MaxLine = n
+	c.cutAgain()
 	return nil
 }
 
@@ -301,7 +305,7 @@ func (c *Connection) ChangeRecordLength(n int) error {
 		return err
 	}
 	c.framer.RecordLength = n
-	c.wake()
+	c.cutAgain()
 	return nil
 }
 

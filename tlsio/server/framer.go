@@ -152,6 +152,17 @@ func (f *Framer) begun(limit int) bool {
 	return false
 }
 
+// exceeds reports whether the line that comes next has more than n bytes already.
+func (f *Framer) exceeds(n int) bool {
+	if len(f.in) <= n {
+		return false
+	}
+	g := *f
+	g.MaxLine, g.scanned = n, 0
+	length, _, eol := g.find()
+	return length >= 0 && !eol
+}
+
 // Rest takes out what was not cut, for whoever reads the stream from here on.
 // skipLF tells that an LF, should it come next, belongs to the last line's end.
 func (f *Framer) Rest() (rest []byte, skipLF bool) {

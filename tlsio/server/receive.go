@@ -68,8 +68,16 @@ func (c *Connection) open() bool {
 // nothing arrives it holds one byte (TLS) or one small array, not a buffer.
 func (c *Connection) receive() error {
 	if secured := c.TLS(); secured != nil {
-		_, err := secured.WriteTo(feeder{c})
-		return c.endOf(secured, err)
+		for {
+			_, err := secured.WriteTo(feeder{c})
+			if err = c.endOf(secured, err); err == errCutAgain {
+				err = c.feed(nil)
+				if err == nil {
+					continue
+				}
+			}
+			return err
+		}
 	}
 	small := make([]byte, 512)
 	var large []byte
@@ -85,7 +93,13 @@ func (c *Connection) receive() error {
 			return nil
 		}
 		if err != nil {
-			if woken := c.woken(); woken != nil {
+			woken := c.woken()
+			if woken == errCutAgain {
+				if woken = c.feed(nil); woken == nil {
+					continue
+				}
+			}
+			if woken != nil {
 				return woken
 			}
 			return newError("Read", c.id, err)
@@ -127,8 +141,24 @@ func (c *Connection) woken() error {
 		return errClosing
 	case c.wantTLS:
 		return errStartTLS
+	case c.recut:
+		c.recut = false
+		c.transport.Conn.SetReadDeadline(time.Time{})
+		return errCutAgain
 	}
 	return nil
+}
+
+// errCutAgain ends a read after cutAgain.
+var errCutAgain = errors.New("server: the settings for cutting were changed")
+
+// cutAgain has the reading goroutine cut what has arrived by new settings, if it
+// waits for more. c.mu is held.
+func (c *Connection) cutAgain() {
+	if c.phase == phaseOpen && !c.wantTLS && !c.feeding && c.framer.Buffered() > 0 {
+		c.recut = true
+		c.wakeReader()
+	}
 }
 
 // feeder is where tlsio's Conn writes what it has read.
@@ -184,8 +214,15 @@ func (c *Connection) feed(p []byte) error {
 	}
 }
 
-// rest has DataIn called with what the end of data has left unfinished.
+// rest has DataIn called with what the end of data has left unfinished, once data
+// isn't paused.
 func (c *Connection) rest() {
+	c.mu.Lock()
+	left := c.framer.Buffered() > 0
+	c.mu.Unlock()
+	if !left || c.feed(nil) != nil {
+		return
+	}
 	c.mu.Lock()
 	rest, _ := c.framer.Rest()
 	open := c.phase == phaseOpen
@@ -212,11 +249,11 @@ func (c *Connection) fail(reason error) {
 		c.stuck = time.AfterFunc(c.config.LingerTimeout, c.unstick)
 	}
 	c.wake()
+	c.wakeReader() // under the lock: it must not undo the deadline of discard
 	c.mu.Unlock()
 	if handshake {
 		c.cancel()
 	}
-	c.wakeReader()
 }
 
 // unstick frees a reading goroutine that doesn't come back though its read was

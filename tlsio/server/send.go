@@ -233,9 +233,7 @@ func (c *Connection) SendFile(fsys fs.FS, name string) (int64, error) {
 	buf := make([]byte, chunk)
 	var total int64
 	for {
-		c.mu.Unlock()
-		n, err := f.Read(buf) // may be slow: not under the lock
-		c.mu.Lock()
+		n, err := c.readFile(f, buf)
 		if e := c.usable(op); e != nil {
 			return total, e
 		}
@@ -254,6 +252,14 @@ func (c *Connection) SendFile(fsys fs.FS, name string) (int64, error) {
 			return total, newError(op, c.id, err)
 		}
 	}
+}
+
+// readFile reads without the lock, since that may be slow, and has it again even if f
+// panics. c.mu is held.
+func (c *Connection) readFile(f fs.File, buf []byte) (int, error) {
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	return f.Read(buf)
 }
 
 // sendWhole queues all of p, or nothing; it never waits.

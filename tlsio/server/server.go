@@ -283,7 +283,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	for {
 		s.mu.Lock()
-		if s.running == 0 && len(s.connections) == 0 && s.listener == nil && !s.starting {
+		if s.running == 0 && s.open == 0 && len(s.connections) == 0 && s.listener == nil && !s.starting {
 			s.mu.Unlock()
 			return err
 		}
