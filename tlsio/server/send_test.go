@@ -126,7 +126,8 @@ func TestNothingLost(t *testing.T) {
 //conform:ipworks DefaultTimeout works tlsio/server.Config.Timeout
 //conform:ipworks Connection.Timeout works tlsio/server.Connection.Timeout, tlsio/server.Connection.SetTimeout
 func TestBlockingSend(t *testing.T) {
-	b := newBench(t, Config{SendQueue: 1000, OutBufferSize: 4096, Timeout: limit}, Handler{}, noReady)
+	v := newValve(t)
+	b := newBenchOn(t, v, Config{SendQueue: 1000, Timeout: limit}, Handler{}, noReady)
 	c, cl := b.open()
 	if c.Timeout() != limit {
 		t.Error("Timeout is", c.Timeout())
@@ -148,7 +149,9 @@ func TestBlockingSend(t *testing.T) {
 		t.Error("what the client got is not what was sent")
 	}
 
-	// Nobody reads any more.
+	// Nothing moves any more. (What a client that doesn't read takes is its system's
+	// affair.)
+	v.set(false)
 	if err := c.SetTimeout(50 * time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +162,13 @@ func TestBlockingSend(t *testing.T) {
 	if !c.Connected() {
 		t.Error("a send's timeout has ended the connection")
 	}
+	v.set(true)
 	cl.read(n) // what was taken still comes
+	wait(t, "the queue is empty", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.queue.n == 0
+	})
 	if err := c.SetTimeout(0); err != nil {
 		t.Fatal(err)
 	}
