@@ -6,6 +6,7 @@
 //	anchors/                    whom we trust
 //	    ca.der                      in the group "" (ungrouped)
 //	    clients/ca.der              in the group "clients"
+//	    public/all.bundle           many, in the group "public"; see below
 //	identities/                 who we are
 //	    default/cert.der            the certificate
 //	    default/chain1.der          its issuer, if that is an intermediate
@@ -37,6 +38,40 @@
 //
 // Private keys stay inside: printing or logging any type of this package, or a
 // tls.Certificate that came from it, in any format, shows no key.
+//
+// # Bundles
+//
+// Anchors by the hundred come in a bundle: a file of DER certificates behind an index, in
+// any group, beside .der files. 'ingot certs bundle' makes it, [Bundle] in Go. When a
+// store is loaded only the index is read and checked; a certificate is read, compared
+// with the index, parsed and judged when a chain needs it, and then forgotten.
+//
+//	store, err := certs.Load(fsys, certs.Options{Bundles: certs.Bundles()})
+//	pool, err := store.RootsFor(chain, "public")   // what tlsio.RootsFor asks
+//
+// The file, on disk and in an image, has numbers in big-endian order:
+//
+//	 0   8  "INGOTCA1"
+//	 8   4  n, the number of certificates, 1 to MaxAnchors
+//	12   4  length of the whole file, at most MaxBundleSize
+//	16  32  SHA-256 of the 16 bytes before and of the entries
+//	48 52n  entries, by ascending fingerprint:
+//	        32  fingerprint: SHA-256 of the certificate
+//	         8  first bytes of SHA-256 of its subject key identifier; 0 without one
+//	         8  first bytes of SHA-256 of its subject, in DER
+//	         4  its offset in the file
+//	    ...  certificates, in the order and without gaps
+//
+// The index finds certificates and vouches for none: what is parsed must have the
+// fingerprint, key id and subject that its entry says. A damaged file hides an anchor,
+// with an error; it makes none. [Inspect], 'ingot certs check' and 'ingot build' judge
+// every certificate in it as they do files; Load has not: it takes an anchor that has
+// no business in a store for none when it meets it.
+//
+// The 142 public authorities of Debian 12 make 162 KB, 171 KB for 150. Load takes 10 KB
+// of memory and a 180th of the time that as many files take, with 1.2 MB of memory; a
+// chain's anchor is found with 10 KB more. The code is about 8 KB of an image, in programs
+// that call [Bundles] only.
 //
 // # Selection
 //

@@ -30,7 +30,8 @@ var (
 	ErrUsage          = errors.New("certificate is not for TLS")
 	ErrChain          = errors.New("broken certificate chain")
 	ErrNotCA          = errors.New("not a certificate authority")
-	ErrDuplicate      = errors.New("duplicate name")
+	ErrDuplicate      = errors.New("duplicate")
+	ErrBundle         = errors.New("unusable bundle")
 
 	// ErrExpiresSoon is a warning only: see [Report.Warnings].
 	ErrExpiresSoon = errors.New("certificate expires soon")

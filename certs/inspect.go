@@ -39,6 +39,10 @@ type Options struct {
 	// device it must be a clock that has been set: see the firmware's time
 	// service.
 	Now func() time.Time
+
+	// Bundles lets Load read bundles of anchors; give it [Bundles]. The zero value
+	// refuses stores that hold some. Inspect always reads them.
+	Bundles BundleReader
 }
 
 func (o Options) now() time.Time {
@@ -67,13 +71,31 @@ type Report struct {
 	Anchors    []Anchor
 	Identities []*Identity
 
-	Problems []*FileError // each one makes Load fail
-	Warnings []*FileError // worth knowing: anchors out of date, expiry soon
+	Problems []*FileError // each one makes Load fail, but for those inside bundles
+	Warnings []*FileError // worth knowing: anchors out of date, expiry soon, anchors that are there twice
+
+	bundles []*bundle // in Load's own; Inspect puts what is in them into Anchors
 }
 
-// Inspect reads a whole store and judges it.
+// Err joins the Problems; it is nil if there are none.
+func (r *Report) Err() error {
+	errs := make([]error, len(r.Problems))
+	for i, e := range r.Problems {
+		errs[i] = e
+	}
+	return errors.Join(errs...)
+}
+
+// Inspect reads a whole store and judges it, with every anchor in its bundles.
 func Inspect(fsys fs.FS, opt Options) *Report {
-	in := &inspector{fsys: fsys, now: opt.now()}
+	in := &inspector{fsys: fsys, now: opt.now(), open: openBundle}
+	in.unpack = in.judgeBundle
+	report := in.inspect()
+	in.judgeDuplicates()
+	return report
+}
+
+func (in *inspector) inspect() *Report {
 	in.top()
 	in.judgeNames()
 	in.report.Problems = in.problems
@@ -87,6 +109,10 @@ type inspector struct {
 	report      Report
 	problems    []*FileError
 	anchorFiles int
+	// open is the reader of bundles; nil if the program carries none.
+	open func(fsys fs.FS, group, file string) (*bundle, *FileError)
+	// unpack does what Load leaves out: it is a variable so that images don't carry it.
+	unpack func(*bundle)
 	// orphans are keys that do not match their certificate.
 	orphans []orphan
 }
@@ -184,7 +210,7 @@ func (in *inspector) top() {
 			in.identities()
 		}
 	}
-	if len(in.problems) == 0 && len(in.report.Anchors) == 0 && len(in.report.Identities) == 0 {
+	if len(in.problems) == 0 && in.anchorFiles == 0 && len(in.report.Identities) == 0 {
 		in.problem(&FileError{File: ".", Kind: ErrLayout,
 			Reason: "the store is empty",
 			Fix:    "make development certificates with 'ingot certs init'"})
@@ -256,6 +282,10 @@ func (in *inspector) anchors() {
 }
 
 func (in *inspector) anchor(group, file string) {
+	if path.Ext(file) == bundleSuffix {
+		in.bundle(group, file)
+		return
+	}
 	if path.Ext(file) != derSuffix {
 		in.unexpected(file, certificate, "name it .der if it is a certificate in DER, or move it elsewhere")
 		return
@@ -274,6 +304,27 @@ func (in *inspector) anchor(group, file string) {
 	}
 	in.report.Anchors = append(in.report.Anchors, Anchor{Group: group, File: file, Cert: cert})
 	in.judgeAnchor(file, cert)
+}
+
+func (in *inspector) bundle(group, file string) {
+	if in.open == nil {
+		in.problem(&FileError{File: file, Kind: ErrBundle,
+			Reason: "this program carries no code for bundles",
+			Fix:    "set Bundles in certs.Options, or in firmware.Config, to certs.Bundles()"})
+		return
+	}
+	b, e := in.open(in.fsys, group, file)
+	if e != nil {
+		in.problem(e)
+		return
+	}
+	if in.anchorFiles += b.n; in.anchorFiles > MaxAnchors {
+		return
+	}
+	in.report.bundles = append(in.report.bundles, b)
+	if in.unpack != nil {
+		in.unpack(b)
+	}
 }
 
 func (in *inspector) identities() {

@@ -20,6 +20,35 @@ func (in *inspector) judgeAnchor(file string, cert *x509.Certificate) {
 	}
 }
 
+// judgeBundle judges every certificate in a bundle, and its place in the index.
+func (in *inspector) judgeBundle(b *bundle) {
+	for i := range b.n {
+		cert, e := b.parse(i)
+		if e != nil {
+			in.problem(e)
+			continue
+		}
+		in.report.Anchors = append(in.report.Anchors, Anchor{Group: b.group, File: b.name(i), Cert: cert})
+		in.judgeAnchor(b.name(i), cert)
+	}
+}
+
+// judgeDuplicates warns of anchors that are in a group twice: whoever removes one of
+// them has not removed the authority.
+func (in *inspector) judgeDuplicates() {
+	seen := map[string]string{}
+	for _, a := range in.report.Anchors {
+		key := a.Group + "/" + string(a.Cert.Raw)
+		if first, twice := seen[key]; twice {
+			in.warn(&FileError{File: a.File, Kind: ErrDuplicate,
+				Reason: "the same authority is in " + first,
+				Fix:    "remove one of them"})
+			continue
+		}
+		seen[key] = a.File
+	}
+}
+
 func (in *inspector) judgeIntermediate(file string, cert *x509.Certificate) {
 	in.problem(checkPublicKey(file, cert.PublicKey))
 	in.problem(checkAuthority(file, cert, "an intermediate"))

@@ -3,7 +3,6 @@ package certs
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"io/fs"
 	"slices"
 	"strings"
@@ -17,7 +16,8 @@ const DefaultIdentity = "default"
 // and any number of goroutines may use it.
 type Store struct {
 	groups     map[string]*x509.CertPool
-	anchors    []Anchor
+	anchors    []Anchor // those of files
+	bundles    []*bundle
 	identities []*Identity
 	byName     map[string]*Identity
 	exact      map[string][]*Identity // by DNS name; of each kind of key, best first
@@ -27,15 +27,12 @@ type Store struct {
 }
 
 // Load reads a store and accepts it if nothing in it is wrong. Otherwise the
-// error joins one [*FileError] for every problem; [Problems] lists them.
+// error joins one [*FileError] for every problem; [Problems] lists them. Of bundles
+// it reads the index only; it opens them again in fsys when anchors are looked for.
 func Load(fsys fs.FS, opt Options) (*Store, error) {
-	report := Inspect(fsys, opt)
-	if len(report.Problems) > 0 {
-		errs := make([]error, len(report.Problems))
-		for i, e := range report.Problems {
-			errs[i] = e
-		}
-		return nil, errors.Join(errs...)
+	report := (&inspector{fsys: fsys, now: opt.now(), open: opt.Bundles.open}).inspect()
+	if err := report.Err(); err != nil {
+		return nil, err
 	}
 	return newStore(report), nil
 }
@@ -44,6 +41,7 @@ func newStore(report *Report) *Store {
 	s := &Store{
 		groups:     map[string]*x509.CertPool{},
 		anchors:    report.Anchors,
+		bundles:    report.bundles,
 		identities: report.Identities,
 		byName:     map[string]*Identity{},
 		exact:      map[string][]*Identity{},
@@ -114,11 +112,27 @@ func fallback(servers []*Identity, named *Identity) []*Identity {
 // RootCAs or ClientCAs; "" is the group of the anchors that lie in no group.
 // For a group that does not exist the pool is empty and nothing verifies: it
 // is never nil, which crypto/tls would take for the system's own authorities.
+//
+// It parses all anchors of the group's bundles, which takes memory and time: with
+// bundles use [Store.RootsFor]. Those that can't be used are left out.
 func (s *Store) Roots(group string) *x509.CertPool {
-	if pool := s.groups[group]; pool != nil {
-		return pool.Clone()
+	pool := s.groups[group]
+	if pool != nil {
+		pool = pool.Clone()
+	} else {
+		pool = x509.NewCertPool()
 	}
-	return x509.NewCertPool()
+	for _, b := range s.bundles {
+		for i := range b.n {
+			if b.group != group {
+				break
+			}
+			if a, e := b.get(i); e == nil {
+				pool.AddCert(a.Cert)
+			}
+		}
+	}
+	return pool
 }
 
 // Groups returns the names of the groups that hold anchors, sorted.
@@ -127,12 +141,22 @@ func (s *Store) Groups() []string {
 	for name := range s.groups {
 		names = append(names, name)
 	}
+	for _, b := range s.bundles {
+		if !slices.Contains(names, b.group) {
+			names = append(names, b.group)
+		}
+	}
 	sort(names, alphabetic)
 	return names
 }
 
-// Anchors returns all trust anchors, sorted by file.
-func (s *Store) Anchors() []Anchor { return slices.Clone(s.anchors) }
+// Anchors returns all trust anchors: those of files, sorted by file, then those of
+// bundles, which it parses; those that can't be used are left out, and
+// [Store.FindAnchors] with an empty Query says why.
+func (s *Store) Anchors() []Anchor {
+	all, _ := s.FindAnchors(Query{})
+	return all
+}
 
 // Identity finds an identity by the name of its folder.
 func (s *Store) Identity(name string) (*Identity, bool) {

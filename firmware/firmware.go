@@ -34,6 +34,11 @@ type Config struct {
 	// certs for its layout.
 	Certs fs.FS
 
+	// Bundles lets Certs hold bundles of anchors, for stores of many authorities;
+	// give it certs.Bundles(). Verify by them with tlsio.RootsFor and the RootsFor of
+	// System.Certs.
+	Bundles certs.BundleReader
+
 	// Services are what Main serves.
 	Services []Service
 
@@ -56,7 +61,7 @@ type Service struct {
 
 	// TLS configures the listener. Without GetCertificate and ServerCertificate,
 	// the store's identities are offered, chosen by SNI; with ClientAuth but
-	// without CA and Roots, clients are judged by the store's anchors. Without
+	// without CA, Roots and RootsFor, clients are judged by the store's anchors. Without
 	// MaxConnections, a board accepts as many as its memory has room for when all of
 	// them have full buffers (586 with 512 MB).
 	TLS tlsio.TLSOptions
@@ -165,7 +170,7 @@ func Start(ctx context.Context, c Config) (*System, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.loadCerts(c.Certs, hosted); err != nil {
+	if err := s.loadCerts(c.Certs, c.Bundles, hosted); err != nil {
 		return nil, err
 	}
 	if hosted {
@@ -191,7 +196,7 @@ func Start(ctx context.Context, c Config) (*System, error) {
 
 // loadCerts sets the clock, as far as that can be known now, and reads the store,
 // whose validity is judged by it.
-func (s *System) loadCerts(fsys fs.FS, hosted bool) error {
+func (s *System) loadCerts(fsys fs.FS, bundles certs.BundleReader, hosted bool) error {
 	if fsys == nil {
 		return errors.New("firmware: Config.Certs is missing: embed a certificate store (ingot certs init makes one)")
 	}
@@ -210,7 +215,7 @@ func (s *System) loadCerts(fsys fs.FS, hosted bool) error {
 		}
 		s.Log.Info("time "+time.Now().UTC().Format(time.RFC3339), "source", source)
 	}
-	store, err := certs.Load(fsys, certs.Options{})
+	store, err := certs.Load(fsys, certs.Options{Bundles: bundles})
 	if err != nil {
 		return fmt.Errorf("certificates: %w", err)
 	}
@@ -271,7 +276,7 @@ func (s *System) Listen(ctx context.Context, service *Service) (net.Listener, er
 	if options.GetCertificate == nil && len(options.ServerCertificate) == 0 {
 		options.GetCertificate = s.Certs.GetCertificate
 	}
-	if options.ClientAuth != tlsio.ClientAuthNone && options.Roots == nil && len(options.CA) == 0 {
+	if options.ClientAuth != tlsio.ClientAuthNone && !options.NamesRoots() {
 		options.Roots = s.Certs.Roots("")
 	}
 	if options.MaxConnections == 0 {

@@ -149,7 +149,7 @@ func (o *SecureOptions) check(errs *optionErrors, prefix string, t *terms) {
 		errs.add(prefix+"ClientAuth", string(*o.ClientAuth), "is for servers; leave it out")
 	case *o.ClientAuth != ClientAuthNone && *o.ClientAuth != ClientAuthRequest && *o.ClientAuth != ClientAuthRequire:
 		errs.add(prefix+"ClientAuth", string(*o.ClientAuth), `use "", "request" or "require"`)
-	case *o.ClientAuth != ClientAuthNone && t.rules.roots == nil && cmp.Or(o.VerifyMode, t.rules.mode) != InsecureVerifyNone:
+	case *o.ClientAuth != ClientAuthNone && t.rules.roots == nil && t.rules.find == nil && cmp.Or(o.VerifyMode, t.rules.mode) != InsecureVerifyNone:
 		errs.add(prefix+"ClientAuth", string(*o.ClientAuth), "needs the context's CA, which it has only if its own ClientAuth is set")
 	}
 	if o.HandshakeTimeout < 0 {

@@ -100,8 +100,8 @@ type TLSOptions struct {
 	VerifyPeer func(*State) error
 
 	// With holds features that need code of their own: Policy, CipherSuites,
-	// Groups, Pins, CRLs, LegacyCommonName, Identities. A program that names none
-	// doesn't carry their code.
+	// Groups, Pins, CRLs, LegacyCommonName, Identities, RootsFor. A program that names
+	// none doesn't carry their code.
 	With []Feature
 
 	// NoSessions turns resumption off: a server gives out no tickets, a client keeps
@@ -142,8 +142,8 @@ type TLSOptions struct {
 	// is asked first.
 	ServerCertificate, ServerKey [][]byte
 	GetCertificate               func(*tls.ClientHelloInfo) (*tls.Certificate, error)
-	// ClientAuth is the policy on client certificates. All but none need CA or
-	// Roots, unless VerifyMode is InsecureVerifyNone.
+	// ClientAuth is the policy on client certificates. All but none need CA,
+	// Roots or RootsFor, unless VerifyMode is InsecureVerifyNone.
 	ClientAuth ClientAuth
 	// MaxHandshakes limits the handshakes under way at once, among them
 	// connections that have sent nothing yet. When it is reached, the oldest

@@ -139,7 +139,8 @@ func (t *terms) finish(o *TLSOptions, errs *optionErrors, prefix string) *terms 
 	// crypto/tls or an older session did, each connection notes it.
 	t.own = t.own || len(t.rules.checks) > 0 || t.rules.auth != ClientAuthNone
 	t.config.InsecureSkipVerify = !t.server && !t.rules.standard()
-	if len(t.rules.checks) > 0 || t.rules.matchName != nil {
+	t.config.ClientAuth = t.rules.clientAuth()
+	if len(t.rules.checks) > 0 || !t.rules.standard() {
 		t.own = true // what they say differs from crypto/tls's record
 	}
 	t.config.VerifyConnection = func(cs tls.ConnectionState) error {
@@ -248,20 +249,30 @@ func (o *TLSOptions) serverTerms(errs *optionErrors, prefix string) *terms {
 	t.rules.roots = o.pool(errs, prefix)
 	t.rules.auth = o.ClientAuth
 	t.config.ClientCAs = t.rules.roots
-	t.config.ClientAuth = t.rules.clientAuth()
 	switch o.ClientAuth {
 	case ClientAuthNone:
 		if t.rules.roots != nil {
 			errs.add(prefix+"CA", nil, `is used with ClientAuth "request" or "require" only; set ClientAuth or leave CA out`)
 		}
 	case ClientAuthRequest, ClientAuthRequire:
-		if t.rules.roots == nil && t.rules.mode != InsecureVerifyNone {
+		if t.rules.roots == nil && t.rules.mode != InsecureVerifyNone && !slices.ContainsFunc(o.With, hasRoots) {
 			errs.add(prefix+"CA", nil, "required with ClientAuth: without it any public CA's certificate would do")
 		}
 	default:
 		errs.add(prefix+"ClientAuth", string(o.ClientAuth), `use "", "request" or "require"`)
 	}
 	return t.finish(o, errs, prefix)
+}
+
+// NamesRoots reports whether the options say whom to trust: by CA, Roots or RootsFor.
+func (o *TLSOptions) NamesRoots() bool {
+	return o.Roots != nil || len(o.CA) > 0 || slices.ContainsFunc(o.With, hasRoots)
+}
+
+// hasRoots reports whether f is RootsFor.
+func hasRoots(f Feature) bool {
+	_, ok := f.(interface{ roots() })
+	return ok
 }
 
 // hasCertificates reports whether f is Identities.

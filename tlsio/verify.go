@@ -21,6 +21,8 @@ type rules struct {
 	roots  *x509.CertPool
 	now    func() time.Time
 
+	// find gives the trusted CAs for a chain, in place of roots.
+	find func(chain []*x509.Certificate) (*x509.CertPool, error)
 	// matchName replaces x509's comparison of a server's certificate, the first of
 	// chain, with host.
 	matchName func(chain []*x509.Certificate, host string) error
@@ -34,7 +36,9 @@ type rules struct {
 
 // standard reports whether crypto/tls's own verification says the same as these
 // rules on chain and name.
-func (r *rules) standard() bool { return r.mode == VerifyRequired && r.matchName == nil }
+func (r *rules) standard() bool {
+	return r.mode == VerifyRequired && r.matchName == nil && r.find == nil
+}
 
 // clientAuth returns crypto/tls's form of what is asked of clients. Without roots it
 // would take the system's, so that judge alone has a say then.
@@ -129,7 +133,14 @@ func (r *rules) verify(certs []*x509.Certificate) ([][]*x509.Certificate, error)
 			o.DNSName = r.host
 		}
 	}
+	var missing error // what the pool should have and hasn't
+	if r.find != nil {
+		o.Roots, missing = r.find(certs)
+	}
 	chains, err := certs[0].Verify(o)
+	if err != nil && missing != nil {
+		err = missing
+	}
 	if err != nil || r.matchName == nil || r.server {
 		return chains, err
 	}

@@ -129,7 +129,7 @@ func checkCerts(ctx context.Context, opt image.Options) error {
 	if _, err := os.Stat(store); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if _, err := certs.Load(os.DirFS(store), certs.Options{}); err != nil {
+	if err := certs.Inspect(os.DirFS(store), certs.Options{}).Err(); err != nil {
 		return fmt.Errorf("the firmware would not start with the certificates in %s: %w", store, err)
 	}
 	return nil

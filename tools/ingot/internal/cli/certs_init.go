@@ -116,7 +116,7 @@ func (opt *certsInit) run(dir string, out io.Writer) error {
 		return err
 	}
 	image := filepath.Join(dir, imageDir)
-	if _, err := certs.Load(os.DirFS(image), certs.Options{}); err != nil {
+	if err := certs.Inspect(os.DirFS(image), certs.Options{}).Err(); err != nil {
 		// Ours are sound, so this is about files that were there before.
 		return fmt.Errorf("the certificates are made, but %s would not start in an image:\n%w", image, err)
 	}

@@ -174,7 +174,7 @@ func prepareCerts(dir string, makeCerts func(string) error, say func(string, ...
 			return err
 		}
 	}
-	if _, err := certs.Load(os.DirFS(store), certs.Options{}); err != nil {
+	if err := certs.Inspect(os.DirFS(store), certs.Options{}).Err(); err != nil {
 		return fmt.Errorf("the firmware would not start with the certificates in %s: %w\nTo make new ones: ingot certs init --force %s", shortest(store), err, shortest(dir))
 	}
 	return nil

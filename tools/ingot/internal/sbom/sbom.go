@@ -115,7 +115,7 @@ func module(m *debug.Module) cdx.Component {
 
 // certificates lists the certificates of a store.
 func certificates(store fs.FS) ([]cdx.Component, error) {
-	if _, err := certs.Load(store, certs.Options{}); err != nil {
+	if err := certs.Inspect(store, certs.Options{}).Err(); err != nil {
 		return nil, err
 	}
 	var list []cdx.Component

@@ -1,0 +1,134 @@
+package certs
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+)
+
+// A Query says which certificates are wanted: those that have all that is set.
+type Query struct {
+	Fingerprint []byte // SHA-256 of the whole certificate
+	KeyID       []byte // subject key identifier (RFC 5280 §4.2.1.2)
+	Subject     []byte // subject in DER, as x509.Certificate's RawSubject
+}
+
+func (q *Query) matches(cert *x509.Certificate) bool {
+	if q.Fingerprint != nil {
+		if sum := sha256.Sum256(cert.Raw); !bytes.Equal(q.Fingerprint, sum[:]) {
+			return false
+		}
+	}
+	return (q.KeyID == nil || bytes.Equal(q.KeyID, cert.SubjectKeyId)) &&
+		(q.Subject == nil || bytes.Equal(q.Subject, cert.RawSubject))
+}
+
+// FindIdentities returns the identities whose certificate is wanted, sorted by name.
+func (s *Store) FindIdentities(q Query) []*Identity {
+	var found []*Identity
+	for _, id := range s.identities {
+		if q.matches(id.leaf) {
+			found = append(found, id)
+		}
+	}
+	return found
+}
+
+// FindAnchors returns the anchors of all groups that are wanted: those of files,
+// sorted by file, then those of bundles. Of bundles it parses only what the index
+// says may be wanted. The error joins one [*FileError] for each anchor of a bundle
+// that would be wanted and can't be used; the others are returned all the same.
+func (s *Store) FindAnchors(q Query) ([]Anchor, error) {
+	var found []Anchor
+	for _, a := range s.anchors {
+		if q.matches(a.Cert) {
+			found = append(found, a)
+		}
+	}
+	keyID, subject := tag(q.KeyID), tag(q.Subject)
+	var errs []error
+	for _, b := range s.bundles {
+		for i := range b.n {
+			f, k, n := b.entry(i)
+			if q.Fingerprint != nil && !bytes.Equal(q.Fingerprint, f) ||
+				q.KeyID != nil && !bytes.Equal(keyID[:], k) ||
+				q.Subject != nil && !bytes.Equal(subject[:], n) {
+				continue
+			}
+			a, e := b.get(i)
+			if e != nil {
+				errs = append(errs, e)
+			} else if q.matches(a.Cert) {
+				found = append(found, a)
+			}
+		}
+	}
+	return found, errors.Join(errs...)
+}
+
+// maxPath is how many certificates of a peer RootsFor looks at.
+const maxPath = 16
+
+// RootsFor returns a new pool of those anchors in a group that can vouch for a chain
+// as a peer sent it, its own certificate first. Verifying the chain against them
+// has the same result as against [Store.Roots], for chains of up to 16 certificates; of
+// longer ones the rest may lack its anchor. Of bundles, only these anchors are parsed,
+// at each call anew.
+//
+// Anchors are found by name, which is how crypto/x509 goes from a certificate to its
+// issuer: all whose subject is the issuer of a certificate in the chain, whatever key
+// id it gives for it (RFC 5280 §4.2.1.1 makes that a hint), because authorities
+// renew their keys, and cross-sign. So is an anchor that the peer sent as its own.
+//
+// The error joins one [*FileError] for each anchor of a bundle that would belong to
+// the pool and can't be used; the pool, never nil, holds the others.
+func (s *Store) RootsFor(chain []*x509.Certificate, group string) (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	var names [][]byte
+	for i, cert := range chain[:min(len(chain), maxPath)] {
+		if i == 0 {
+			names = append(names, cert.RawSubject)
+		}
+		names = append(names, cert.RawIssuer)
+	}
+	for _, a := range s.anchors {
+		if a.Group == group && contains(names, a.Cert.RawSubject) {
+			pool.AddCert(a.Cert)
+		}
+	}
+	tags := make([][tagSize]byte, len(names))
+	for i, name := range names {
+		tags[i] = tag(name)
+	}
+	var errs []error
+	for _, b := range s.bundles {
+		if b.group != group {
+			continue
+		}
+		for i := range b.n {
+			_, _, subject := b.entry(i)
+			for _, t := range tags {
+				if t != [tagSize]byte(subject) {
+					continue
+				}
+				if a, e := b.get(i); e != nil {
+					errs = append(errs, e)
+				} else if contains(names, a.Cert.RawSubject) {
+					pool.AddCert(a.Cert)
+				}
+				break
+			}
+		}
+	}
+	return pool, errors.Join(errs...)
+}
+
+func contains(names [][]byte, name []byte) bool {
+	for _, n := range names {
+		if bytes.Equal(n, name) {
+			return true
+		}
+	}
+	return false
+}
