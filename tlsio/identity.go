@@ -22,7 +22,7 @@ type Identity struct {
 
 	// ClientAuth, CA and VerifyMode are as in TLSOptions, and their zero values
 	// mean the same: nothing is taken from there. With may hold what judges clients:
-	// Pins and CRLs.
+	// Pins, CRLs and RootsFor.
 	ClientAuth ClientAuth
 	CA         [][]byte
 	VerifyMode VerifyMode
@@ -101,11 +101,12 @@ func (set *identities) add(b *builder, i int, id Identity) {
 		}
 	}
 	for j, f := range id.With {
-		switch f.(type) {
-		case Pins, CRLs:
+		_, pins := f.(Pins)
+		_, crls := f.(CRLs)
+		if pins || crls || hasRoots(f) {
 			o.With = append(o.With, f)
-		default:
-			b.errs.add(fmt.Sprintf("%sWith[%d]", prefix, j), fmt.Sprintf("a %T", f), "use Pins or CRLs; the rest is for all identities and belongs to TLSOptions.With")
+		} else {
+			b.errs.add(fmt.Sprintf("%sWith[%d]", prefix, j), fmt.Sprintf("a %T", f), "use Pins, CRLs or RootsFor; the rest is for all identities and belongs to TLSOptions.With")
 		}
 	}
 	var own optionErrors
@@ -176,7 +177,8 @@ func stricter(a, b *rules) bool {
 		return 0
 	}
 	verifies := func(r *rules) bool { return r.auth != ClientAuthNone && r.mode == VerifyRequired }
-	return rank(a) > rank(b) || verifies(a) && (!verifies(b) || !a.roots.Equal(b.roots))
+	differ := a.find != nil || b.find != nil || !a.roots.Equal(b.roots)
+	return rank(a) > rank(b) || verifies(a) && (!verifies(b) || differ)
 }
 
 // pick is terms.pick.

@@ -97,7 +97,7 @@ func (r *rules) examine(s *State) error {
 		return errNoServerCertificate
 	case r.mode == InsecureVerifyNone:
 		return errNotVerified
-	case r.server && r.roots == nil:
+	case r.server && r.roots == nil && r.find == nil:
 		s.VerifiedChains = nil
 		return errNoClientCA
 	case !r.server && r.host == "":
