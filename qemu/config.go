@@ -58,6 +58,13 @@ type Config struct {
 	// copy. Writes come from one goroutine; a slow writer slows the guest.
 	Console io.Writer
 
+	// Debugger stops the machine at its first instruction, for a debugger to
+	// attach and let it go on: Machine.DebuggerAddr speaks GDB's remote
+	// protocol. DebuggerPort is its port on the host's 127.0.0.1. Zero: a
+	// free one.
+	Debugger     bool
+	DebuggerPort int
+
 	// Binary is the QEMU program. Empty: the board's, from PATH.
 	Binary string
 
@@ -102,7 +109,7 @@ func (cfg *Config) bootBlock() ([]byte, error) {
 
 // commandLine returns QEMU's arguments. blockFile holds the boot parameters,
 // qmpFD is the inherited descriptor of the control socket, and the forwards
-// have their host ports.
+// and the debugger have their host ports.
 func (cfg *Config) commandLine(b boards.Board, forwards []Forward, blockFile string, qmpFD int) []string {
 	args := []string{
 		"-M", b.QEMU.Machine,
@@ -128,6 +135,9 @@ func (cfg *Config) commandLine(b boards.Board, forwards []Forward, blockFile str
 		args = append(args, "-nic", nic)
 	} else {
 		args = append(args, "-nic", "none")
+	}
+	if cfg.Debugger {
+		args = append(args, "-gdb", fmt.Sprintf("tcp:127.0.0.1:%d", cfg.DebuggerPort))
 	}
 	if cfg.ICount != "" {
 		args = append(args, "-icount", cfg.ICount)

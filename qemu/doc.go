@@ -21,6 +21,11 @@
 // The guest's exit status arrives through semihosting: Wait returns what the
 // program passed to os.Exit, or 2 after an uncaught panic, as on any system.
 //
+// # Debugging
+//
+// With Config.Debugger the machine stands still until a debugger has attached to
+// Machine.DebuggerAddr and lets it go on.
+//
 // # What a machine leaves behind
 //
 // Nothing. QEMU is in a process group of its own, which is killed when the

@@ -92,20 +92,22 @@ func words(parts ...[]uint32) []uint32 {
 	return all
 }
 
+// guestBase is where a guest's first instruction is.
+const guestBase = 0x80010000
+
 // writeGuest makes an ELF file of code, to be loaded at the start of RAM.
 func writeGuest(t testing.TB, code []uint32) string {
 	t.Helper()
-	const base = 0x80010000
 	const header = 52 + 32
 	size := uint32(4 * len(code))
 	var b bytes.Buffer
 	for _, v := range []any{
 		// Tool Interface Standard, ELF specification 1.2: ELF32 header
 		[16]byte{0x7f, 'E', 'L', 'F', 1, 1, 1}, uint16(2 /* EXEC */), uint16(40 /* ARM */), uint32(1),
-		uint32(base), uint32(52), uint32(0), uint32(0x05000000 /* EABI 5 */),
+		uint32(guestBase), uint32(52), uint32(0), uint32(0x05000000 /* EABI 5 */),
 		uint16(52), uint16(32), uint16(1), uint16(0), uint16(0), uint16(0),
 		// program header: PT_LOAD, RWX
-		uint32(1), uint32(header), uint32(base), uint32(base), size, size, uint32(7), uint32(4),
+		uint32(1), uint32(header), uint32(guestBase), uint32(guestBase), size, size, uint32(7), uint32(4),
 		code,
 	} {
 		if err := binary.Write(&b, binary.LittleEndian, v); err != nil {

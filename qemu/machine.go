@@ -25,7 +25,7 @@ import (
 var (
 	// ErrNoQEMU says that the emulator is not installed.
 	ErrNoQEMU = errors.New("QEMU is not installed")
-	// ErrPortTaken says that a forward's HostPort is in use.
+	// ErrPortTaken says that a forward's HostPort or the debugger's is in use.
 	ErrPortTaken = errors.New("port is in use")
 	// ErrReset says that the guest reset the machine, by its watchdog
 	// or by other means.
@@ -60,7 +60,8 @@ type Machine struct {
 // startAttempts bounds how often Start chooses other ports.
 const startAttempts = 10
 
-// Start boots cfg.Image and returns once its processor runs. The machine ends
+// Start boots cfg.Image and returns once its processor runs or, with a debugger,
+// once that can attach. The machine ends
 // when its program exits, when Stop is called or when ctx ends.
 //
 // Errors wrap ErrNoQEMU, ErrPortTaken (for a port that cfg names; others are
@@ -85,14 +86,25 @@ func Start(ctx context.Context, cfg Config) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
+	asked := cfg.DebuggerPort
 	for attempt := 1; ; attempt++ {
 		forwards, err := choosePorts(cfg.Forwards)
 		if err != nil {
 			return nil, err
 		}
+		cfg := cfg // with its port
+		if err := chooseDebuggerPort(&cfg, forwards); err != nil {
+			return nil, err
+		}
 		m, err := launch(ctx, cfg, board, binary, forwards, block)
 		if err == nil {
 			return m, nil
+		}
+		if m != nil && debuggerPortTaken(m.stderr.String(), cfg.DebuggerPort) {
+			if asked == 0 && attempt < startAttempts {
+				continue
+			}
+			return nil, fmt.Errorf("qemu: 127.0.0.1:%d for the debugger: %w", cfg.DebuggerPort, ErrPortTaken)
 		}
 		if m != nil { // QEMU ran, and refused
 			if f, taken := portTaken(m.stderr.String(), forwards); taken {
@@ -205,7 +217,7 @@ func launch(ctx context.Context, cfg Config, board boards.Board, binary string, 
 	outW.Close()
 
 	q, err := newQMP(ours)
-	if err == nil {
+	if err == nil && !cfg.Debugger {
 		err = q.resume()
 	}
 	if err != nil {
@@ -350,6 +362,15 @@ func (m *Machine) Addr(guestPort int) string {
 		}
 	}
 	panic(fmt.Sprintf("qemu: port %d of the guest is not forwarded", guestPort))
+}
+
+// DebuggerAddr returns the host's address at which a debugger can attach. It panics
+// if the Config has none.
+func (m *Machine) DebuggerAddr() string {
+	if !m.config.Debugger {
+		panic("qemu: the machine has no debugger's port")
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(m.config.DebuggerPort))
 }
 
 // DialForward connects to a forwarded TCP port of the guest. That it succeeds

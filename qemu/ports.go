@@ -42,3 +42,32 @@ func portTaken(stderr string, forwards []Forward) (Forward, bool) {
 	}
 	return Forward{}, false
 }
+
+// chooseDebuggerPort gives cfg a free port for the debugger, if it wants one and names
+// none. It is not one of forwards.
+func chooseDebuggerPort(cfg *Config, forwards []Forward) error {
+	if !cfg.Debugger {
+		return nil
+	}
+	if cfg.DebuggerPort < 0 || cfg.DebuggerPort > 65535 {
+		return fmt.Errorf("qemu: debugger's port %d is outside 1 to 65535", cfg.DebuggerPort)
+	}
+	for cfg.DebuggerPort == 0 {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			return fmt.Errorf("qemu: no free port for the debugger: %w", err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		if !slices.ContainsFunc(forwards, func(f Forward) bool { return f.HostPort == port }) {
+			cfg.DebuggerPort = port
+		}
+	}
+	return nil
+}
+
+// debuggerPortTaken reports whether QEMU's error output says that the debugger's port
+// could not be bound.
+func debuggerPortTaken(stderr string, port int) bool {
+	return strings.Contains(stderr, fmt.Sprintf("-gdb tcp:127.0.0.1:%d: Failed", port))
+}

@@ -7,6 +7,7 @@
 package boards
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,8 +84,11 @@ var table = []Board{
 	},
 }
 
+// ErrUnknown says that there is no board of a name.
+var ErrUnknown = errors.New("unknown board")
+
 // ByName returns the board called name; the empty name means Default. The
-// error of an unknown name lists the known ones.
+// error of an unknown name wraps ErrUnknown and lists the known ones.
 func ByName(name string) (Board, error) {
 	if name == "" {
 		name = Default
@@ -94,7 +98,7 @@ func ByName(name string) (Board, error) {
 			return b, nil
 		}
 	}
-	return Board{}, fmt.Errorf("unknown board %q; known: %s", name, strings.Join(Names(), ", "))
+	return Board{}, fmt.Errorf("%w %q; known: %s", ErrUnknown, name, strings.Join(Names(), ", "))
 }
 
 // Names returns the names of all boards in alphabetical order.

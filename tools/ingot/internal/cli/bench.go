@@ -38,7 +38,7 @@ and fails when one has changed by more than 2 %.`,
 			if baselineFile != "" { // before minutes are spent
 				var err error
 				if baseline, err = bench.ReadFile(baselineFile); err != nil {
-					return fmt.Errorf("baseline: %w", err)
+					return badInput(fmt.Errorf("baseline: %w", err))
 				}
 			}
 			dir, err := image.MainDir(cmd.Context(), image.Options{Package: []string{defaultFirmware}, Board: opt.Board})
@@ -58,7 +58,7 @@ and fails when one has changed by more than 2 %.`,
 			}
 			err = result.WriteTable(cmd.OutOrStdout())
 			if jsonFile != "" {
-				err = errors.Join(err, result.WriteFile(jsonFile))
+				err = errors.Join(err, cannotWrite(result.WriteFile(jsonFile)))
 			}
 			if baseline != nil {
 				err = errors.Join(err, bench.Compare(result, baseline))

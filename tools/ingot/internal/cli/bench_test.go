@@ -20,10 +20,10 @@ func TestBenchRefuses(t *testing.T) {
 		stderr string
 	}{
 		{[]string{"extra"}, ExitUsage, "extra"},
-		{[]string{"--board", "toaster"}, ExitFailure, "toaster"},
+		{[]string{"--board", "toaster"}, ExitUsage, "toaster"},
 		{[]string{"--part", "lunch"}, ExitFailure, "lunch"},
-		{[]string{"--baseline", filepath.Join(dir, "none.json")}, ExitFailure, "none.json"},
-		{[]string{"--baseline", noJSON}, ExitFailure, "table.txt"},
+		{[]string{"--baseline", filepath.Join(dir, "none.json")}, ExitInput, "none.json"},
+		{[]string{"--baseline", noJSON}, ExitInput, "table.txt"},
 	} {
 		code, stdout, stderr := run(t, append([]string{"bench"}, tt.args...)...)
 		if code != tt.code || stdout != "" || !strings.Contains(stderr, tt.stderr) {

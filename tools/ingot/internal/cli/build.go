@@ -1,7 +1,8 @@
 package cli
 
 import (
-	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,6 +19,7 @@ import (
 	"ingot.dev/certs"
 	"ingot.dev/tools/image"
 	"ingot.dev/tools/ingot/internal/sbom"
+	"ingot.dev/tools/ingot/internal/sizes"
 )
 
 // buildFlags are the flags of every command that makes an image.
@@ -46,6 +49,15 @@ func (f *buildFlags) options(packages []string, output string) image.Options {
 	}
 }
 
+// build builds an image, and shows at a terminal that it does.
+func (f *buildFlags) build(cmd *cobra.Command, opt image.Options) (im *image.Image, err error) {
+	err = working(cmd, "Building "+strings.Join(opt.Package, " "), func() error {
+		im, err = image.Build(cmd.Context(), opt)
+		return err
+	})
+	return im, err
+}
+
 // imageName is the file name of a program's image: that of its directory or
 // first file, or of the current directory for ".".
 func imageName(packages []string) (string, error) {
@@ -62,12 +74,14 @@ func imageName(packages []string) (string, error) {
 func newBuildCommand() *cobra.Command {
 	var flags buildFlags
 	var output, bill string
+	var bySize, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "build PACKAGE|FILE.go...",
 		Short: "Build a Go program into an image",
 		Long: `build compiles and links a Go program, with the kernel and the board's code,
 into an image that boots on the board, and checks its size against the
-board's budget. Any main package will do; it needs no changes. If there is a
+board's budget. It says what the image is made of by part; 'ingot size' has
+more. Any main package will do; it needs no changes. If there is a
 certificate store in certs/image of the program's folder, which is where 'ingot
 certs init' and 'ingot run' keep one, it has to be sound.`,
 		Example: `  ingot build ./firmware/cmd/ingot-firmware
@@ -82,34 +96,107 @@ certs init' and 'ingot run' keep one, it has to be sound.`,
 				}
 			}
 			opt := flags.options(args, output)
-			if err := checkCerts(cmd.Context(), opt); err != nil {
+			dir, err := image.MainDir(cmd.Context(), opt)
+			if err != nil {
 				return err
 			}
-			im, err := image.Build(cmd.Context(), opt)
+			if err := checkCerts(dir); err != nil {
+				return err
+			}
+			im, err := flags.build(cmd, opt)
 			if err != nil {
 				return err
 			}
 			if bill != "" {
-				if err := writeBill(cmd.Context(), opt, im, bill); err != nil {
+				if err := writeBill(opt, im, dir, bill); err != nil {
 					return err
 				}
 			}
+			var report *sizes.Report
+			if bySize {
+				if report, err = sizesOf(cmd, opt, im, dir); err != nil {
+					return err
+				}
+			}
+			if asJSON {
+				info, err := describeImage(im, report)
+				if err != nil {
+					return err
+				}
+				return writeJSON(cmd.OutOrStdout(), info)
+			}
 			fmt.Fprintln(cmd.OutOrStdout(), im)
+			if report != nil {
+				return printParts(cmd.OutOrStdout(), report)
+			}
 			return nil
 		},
 	}
 	flags.register(cmd.Flags())
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (default: the program's name with .elf)")
+	cmd.Flags().BoolVar(&bySize, "sizes", true, "say what the image is made of, for which it is linked once more")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().StringVar(&bill, "sbom", "", "also write a CycloneDX bill of materials to a `file`")
 	return cmd
 }
 
-// writeBill writes the bill of materials of an image.
-func writeBill(ctx context.Context, opt image.Options, im *image.Image, file string) error {
-	dir, err := image.MainDir(ctx, opt)
-	if err != nil {
-		return err
+// sizesOf takes an image apart. A flashed image has no symbols, so it takes another
+// with the same contents that has them; nothing but linking is done twice.
+func sizesOf(cmd *cobra.Command, opt image.Options, im *image.Image, dir string) (r *sizes.Report, err error) {
+	if opt.Symbols {
+		return readSizes(im.Path, dir)
 	}
+	err = working(cmd, "Measuring "+im.Path, func() error {
+		r, err = measureProgram(cmd.Context(), opt, dir)
+		return err
+	})
+	return r, err
+}
+
+// printParts lists an image's parts, largest first.
+func printParts(out io.Writer, r *sizes.Report) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, p := range r.Parts {
+		fmt.Fprintf(w, "%d\t%.1f %%\t  %s\n", p.Total(), 100*float64(p.Total())/float64(r.Total.Total()), p.Name)
+	}
+	return w.Flush()
+}
+
+// imageInfo is what 'build --json' prints. Sizes are in bytes.
+type imageInfo struct {
+	Path   string       `json:"path"`
+	SHA256 string       `json:"sha256"`
+	Board  string       `json:"board"`
+	Size   int64        `json:"size"`             // of the file
+	Budget int64        `json:"budget,omitempty"` // the board's limit for it; absent if it is exempt
+	Code   int64        `json:"code"`
+	Const  int64        `json:"constants"`
+	Data   int64        `json:"data"`
+	Zero   int64        `json:"zeroed"` // not in the file
+	Parts  []sizes.Part `json:"parts,omitempty"`
+}
+
+func describeImage(im *image.Image, r *sizes.Report) (imageInfo, error) {
+	info := imageInfo{Path: im.Path, Board: im.Board.Name, Size: im.Size, Budget: im.Budget,
+		Code: im.Code, Const: im.Const, Data: im.Data, Zero: im.Zero}
+	if r != nil {
+		info.Parts = r.Parts
+	}
+	f, err := os.Open(im.Path)
+	if err != nil {
+		return info, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return info, err
+	}
+	info.SHA256 = hex.EncodeToString(h.Sum(nil))
+	return info, nil
+}
+
+// writeBill writes the bill of materials of an image.
+func writeBill(opt image.Options, im *image.Image, dir, file string) error {
 	o := sbom.Options{Image: im.Path, Board: im.Board.Name}
 	store := filepath.Join(dir, "certs", "image")
 	if _, err := os.Stat(store); err == nil {
@@ -118,13 +205,9 @@ func writeBill(ctx context.Context, opt image.Options, im *image.Image, file str
 	return writeFile(file, func(w io.Writer) error { return sbom.Write(w, o) })
 }
 
-// checkCerts judges the certificate store in the program's folder, if there is one,
-// as the firmware will when it starts.
-func checkCerts(ctx context.Context, opt image.Options) error {
-	dir, err := image.MainDir(ctx, opt)
-	if err != nil {
-		return err
-	}
+// checkCerts judges the certificate store in the program's folder dir, if there is
+// one, as the firmware will when it starts.
+func checkCerts(dir string) error {
 	store := filepath.Join(dir, "certs", "image")
 	if _, err := os.Stat(store); errors.Is(err, fs.ErrNotExist) {
 		return nil

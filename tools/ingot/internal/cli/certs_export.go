@@ -145,9 +145,9 @@ func writeOutput(cmd *cobra.Command, name string, data []byte, mode fs.FileMode,
 		return err
 	}
 	if _, err := os.Lstat(name); err == nil && !force {
-		return fmt.Errorf("%s exists; give another name, or --force", name)
+		return cannotWrite(fmt.Errorf("%s exists; give another name, or --force", name))
 	}
-	return storeedit.WriteFile(name, data, mode)
+	return cannotWrite(storeedit.WriteFile(name, data, mode))
 }
 
 func newCertsCSRCommand() *cobra.Command {

@@ -86,7 +86,7 @@ func (opt *certsImport) run(cmd *cobra.Command, dir string, files []string) erro
 	for _, file := range files {
 		store, err := opt.read(cmd, file)
 		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+			return badInput(fmt.Errorf("%s: %w", file, err))
 		}
 		in.add(file, store)
 	}
@@ -96,7 +96,7 @@ func (opt *certsImport) run(cmd *cobra.Command, dir string, files []string) erro
 	}
 	existing := certs.Inspect(os.DirFS(dir), certs.Options{}).Identities
 	if err := in.match(dir, existing); err != nil {
-		return err
+		return badInput(err)
 	}
 	var done []string
 	used := map[string]bool{} // certificates that have found their place, by their bytes

@@ -238,7 +238,7 @@ func writeNew(dir string, files []file, force bool) error {
 		for _, f := range files {
 			path := filepath.Join(dir, filepath.FromSlash(f.path))
 			if _, err := os.Lstat(path); err == nil {
-				return fmt.Errorf("%s exists: choose another folder, or replace what is there with --force", path)
+				return cannotWrite(fmt.Errorf("%s exists: choose another folder, or replace what is there with --force", path))
 			} else if !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("cannot look for earlier certificates: %w", err)
 			}

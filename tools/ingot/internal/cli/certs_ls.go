@@ -14,7 +14,8 @@ import (
 )
 
 func newCertsListCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:     "ls DIR",
 		Aliases: []string{"list"},
 		Short:   "List what a certificate store holds",
@@ -28,14 +29,22 @@ says whether the firmware would accept it.`,
 			now := time.Now()
 			report := certs.Inspect(fsys, certs.Options{Now: func() time.Time { return now }})
 
+			if asJSON {
+				if err := writeJSON(cmd.OutOrStdout(), describeStore(dir, report)); err != nil {
+					return err
+				}
+				if len(report.Problems) > 0 && len(report.Identities)+len(report.Anchors) == 0 {
+					return &ExitError{Code: ExitInput} // the problems are in it
+				}
+				return nil
+			}
 			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
 			fmt.Fprintln(table, "KIND\tNAME\tSUBJECT\tNAMES\tKEY\tEXPIRES")
 			for _, id := range report.Identities {
 				row(table, role(id), id.Name(), id.Leaf(), id.Names(), id.KeyType(), now)
 			}
 			for _, a := range report.Anchors {
-				name := strings.TrimSuffix(strings.TrimPrefix(a.File, "anchors/"), ".der")
-				row(table, "anchor", name, a.Cert, nil, a.KeyType(), now)
+				row(table, "anchor", anchorName(a.File), a.Cert, nil, a.KeyType(), now)
 			}
 			if err := table.Flush(); err != nil {
 				return err
@@ -44,13 +53,20 @@ says whether the firmware would accept it.`,
 				if len(report.Identities)+len(report.Anchors) == 0 {
 					// Nothing could be listed: the reason is the result.
 					first := report.Problems[0]
-					return fmt.Errorf("%s: %s; %s", filepath.Join(dir, filepath.FromSlash(first.File)), first.Reason, first.Fix)
+					return badInput(fmt.Errorf("%s: %s; %s", filepath.Join(dir, filepath.FromSlash(first.File)), first.Reason, first.Fix))
 				}
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s: run 'ingot certs check %s'\n", count(n, "problem", "problems"), args[0])
 			}
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, with what 'ingot certs check' has to say")
+	return cmd
+}
+
+// anchorName is what an anchor is called: its file's path below anchors/, without .der.
+func anchorName(file string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(file, "anchors/"), ".der")
 }
 
 func role(id *certs.Identity) string {

@@ -35,7 +35,7 @@ func newDoctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Say what is missing on this machine, and how to get it",
 		Long: `doctor looks for what the other commands use. What is required is missing when the
-exit status is 1; the rest is for tests or for talking to a firmware.`,
+exit status is 3; the rest is for tests or for talking to a firmware.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			needs := examine(cmd.Context())
@@ -53,7 +53,7 @@ exit status is 1; the rest is for tests or for talking to a firmware.`,
 				return err
 			}
 			if missing > 0 {
-				return &ExitError{Code: ExitFailure}
+				return &ExitError{Code: ExitNoTool}
 			}
 			return nil
 		},

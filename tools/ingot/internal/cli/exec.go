@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot.dev/qemu"
-	"ingot.dev/tools/image"
 )
 
 func newExecCommand() *cobra.Command {
@@ -43,7 +42,7 @@ asks for it.`,
 				}
 				defer os.RemoveAll(dir)
 				file = filepath.Join(dir, "program.elf")
-				if _, err := image.Build(ctx, flags.options(packages, file)); err != nil {
+				if _, err := flags.build(cmd, flags.options(packages, file)); err != nil {
 					return err
 				}
 			}

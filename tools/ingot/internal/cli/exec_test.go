@@ -32,7 +32,7 @@ func TestExec(t *testing.T) {
 		{"exit status", []string{"exec", "--env", "STATUS=77", image}, 77, "linux/arm", ""},
 		{"panic", []string{"exec", "--env", "FAIL=1", image}, 2, "panic: told to", ""},
 		{"counted instructions", []string{"exec", "--icount", image}, ExitOK, "linux/arm", ""},
-		{"not key=value", []string{"exec", "--env", "X", image}, ExitFailure, "", "key=value"},
+		{"not key=value", []string{"exec", "--env", "X", image}, ExitUsage, "", "key=value"},
 		{"does not compile", []string{"exec", "testdata/nowhere.go"}, ExitFailure, "", "nowhere.go"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestBuildRefusesCerts(t *testing.T) {
 	tree.AddIdentity("default", ca.Issue(certstest.Template{Names: []string{"localhost"}}.Expired()))
 	tree.WriteDir(t, filepath.Join(dir, "certs", "image"))
 	code, _, stderr := run(t, "build", "-o", "app.elf", ".")
-	if code != ExitFailure || !strings.Contains(stderr, "identities/default/cert.der: the certificate was valid until") {
+	if code != ExitInput || !strings.Contains(stderr, "identities/default/cert.der: the certificate was valid until") {
 		t.Errorf("status %d, %q; want the file and the reason", code, stderr)
 	}
 	if _, err := os.Stat("app.elf"); err == nil {
@@ -112,7 +112,7 @@ func TestBuildRefusesCerts(t *testing.T) {
 func TestExecWithoutQEMU(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	code, _, stderr := run(t, "exec", "testdata/report.go")
-	if code != ExitFailure || !strings.Contains(stderr, "apt-get install qemu-system-arm") {
+	if code != ExitNoTool || !strings.Contains(stderr, "apt-get install qemu-system-arm") {
 		t.Errorf("status %d, %q", code, stderr)
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ingot.dev/tools/image"
 	"ingot.dev/tools/ingot/internal/memmap"
 )
 
@@ -38,9 +37,12 @@ or else Ingot's default firmware.`,
 				}
 				defer os.RemoveAll(temp)
 				file = filepath.Join(temp, "image.elf")
-				if _, err := image.Build(cmd.Context(), flags.options([]string{what}, file)); err != nil {
+				if _, err := flags.build(cmd, flags.options([]string{what}, file)); err != nil {
 					return err
 				}
+			}
+			if err := isELF(file); err != nil {
+				return err
 			}
 			m, err := memmap.Read(file)
 			if err != nil {

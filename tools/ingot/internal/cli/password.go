@@ -30,14 +30,14 @@ func (p *passwords) given(cmd *cobra.Command) (password string, ok bool, err err
 	if p.file != "-" {
 		f, err := os.Open(p.file)
 		if err != nil {
-			return "", false, fmt.Errorf("--password-file: %w", err)
+			return "", false, badInput(fmt.Errorf("--password-file: %w", err))
 		}
 		defer f.Close()
 		in = f
 	}
 	b, err := io.ReadAll(io.LimitReader(in, 4096))
 	if err != nil {
-		return "", false, fmt.Errorf("--password-file: %w", err)
+		return "", false, badInput(fmt.Errorf("--password-file: %w", err))
 	}
 	line, _, _ := strings.Cut(string(b), "\n")
 	return strings.TrimSuffix(line, "\r"), true, nil

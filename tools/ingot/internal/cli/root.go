@@ -11,13 +11,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Exit statuses of the ingot command.
-const (
-	ExitOK      = 0
-	ExitFailure = 1 // the command ran and failed
-	ExitUsage   = 2 // the command line was not understood
-)
-
 // ExitError makes the ingot process end with Code, such as the exit status of
 // a firmware program that ran in an emulator. With a nil Err nothing is
 // printed: the command has already said what there was to say.
@@ -51,7 +44,6 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		Args: cobra.NoArgs,
 		RunE: showHelp,
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	var dir string
 	root.PersistentFlags().StringVarP(&dir, "chdir", "C", "", "change to `folder` before anything else")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
@@ -68,9 +60,12 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		newBoardsCommand(),
 		newBuildCommand(),
 		newCertsCommand(),
+		newDebugCommand(),
 		newDoctorCommand(),
 		newExecCommand(),
+		newExitCodesTopic(),
 		newMapCommand(),
+		newMonitorCommand(),
 		newNewCommand(),
 		newRunCommand(),
 		newSizeCommand(),
@@ -78,6 +73,7 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		newVersionCommand(),
 	)
 	wrapArgs(root)
+	addCompletions(root)
 	return root
 }
 
@@ -121,7 +117,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	var exit *ExitError
 	if !errors.As(err, &exit) {
-		exit = &ExitError{Code: ExitFailure, Err: err}
+		exit = &ExitError{Code: exitCode(ctx, err), Err: err}
 	}
 	if exit.Err != nil {
 		fmt.Fprintln(stderr, "ingot: "+strings.TrimRight(exit.Err.Error(), "\n"))

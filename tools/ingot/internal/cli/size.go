@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -38,7 +39,7 @@ in the current folder, or else Ingot's default firmware.`,
 			if len(args) == 1 {
 				what = args[0]
 			}
-			r, err := measure(cmd.Context(), &flags, what)
+			r, err := measure(cmd, &flags, what)
 			if err != nil {
 				return err
 			}
@@ -62,29 +63,62 @@ in the current folder, or else Ingot's default firmware.`,
 }
 
 // measure builds what it is told to and takes it apart.
-func measure(ctx context.Context, flags *buildFlags, what string) (*sizes.Report, error) {
+func measure(cmd *cobra.Command, flags *buildFlags, what string) (*sizes.Report, error) {
 	if filepath.Ext(what) == ".elf" {
+		if err := isELF(what); err != nil {
+			return nil, err
+		}
 		return sizes.Read(what, 0)
 	}
+	opt := flags.options([]string{what}, "")
+	dir, err := image.MainDir(cmd.Context(), opt)
+	if err != nil {
+		return nil, err
+	}
+	var r *sizes.Report
+	err = working(cmd, "Building "+what, func() error {
+		r, err = measureProgram(cmd.Context(), opt, dir)
+		return err
+	})
+	return r, err
+}
+
+// measureProgram builds a program, whose folder is dir, with symbols and takes the image
+// apart. opt.Output is not written.
+func measureProgram(ctx context.Context, opt image.Options, dir string) (*sizes.Report, error) {
 	temp, err := os.MkdirTemp("", "ingot-size-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(temp)
-	opt := flags.options([]string{what}, filepath.Join(temp, "image.elf"))
+	opt.Output = filepath.Join(temp, "image.elf")
 	opt.Symbols = true
-	dir, err := image.MainDir(ctx, opt)
-	if err != nil {
-		return nil, err
-	}
 	if _, err := image.Build(ctx, opt); err != nil {
 		return nil, err
 	}
+	return readSizes(opt.Output, dir)
+}
+
+// readSizes takes an image apart that has symbols. The program's folder is dir.
+func readSizes(file, dir string) (*sizes.Report, error) {
 	embedded, err := folderSize(filepath.Join(dir, "certs", "image"))
 	if err != nil {
 		return nil, err
 	}
-	return sizes.Read(opt.Output, embedded)
+	return sizes.Read(file, embedded)
+}
+
+// isELF refuses a file that is no image at all.
+func isELF(name string) error {
+	f, err := elf.Open(name)
+	if err == nil {
+		return f.Close()
+	}
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("not an ELF file (%w); 'ingot build' makes images", err)
+		return badInput(fmt.Errorf("%s: %w", name, err))
+	}
+	return badInput(err)
 }
 
 // folderSize adds up the files below dir, which need not be there.
@@ -107,6 +141,10 @@ func folderSize(dir string) (total int64, err error) {
 
 // writeFile writes a file whole, or not at all.
 func writeFile(name string, write func(io.Writer) error) error {
+	return cannotWrite(replaceFile(name, write))
+}
+
+func replaceFile(name string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
 	if err != nil {
 		return err

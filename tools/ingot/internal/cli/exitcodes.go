@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"debug/elf"
+	"errors"
+	"io/fs"
+	"os/exec"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"ingot.dev/board/boards"
+	"ingot.dev/certs"
+	"ingot.dev/kernel/bootparam"
+	"ingot.dev/qemu"
+	"ingot.dev/tools/image"
+	"ingot.dev/tools/ingot/internal/sizes"
+	"ingot.dev/tools/ingot/internal/storeedit"
+)
+
+// Exit statuses of the ingot command. Programs rely on them: they don't change.
+const (
+	ExitOK          = 0
+	ExitFailure     = 1   // the command ran and failed
+	ExitUsage       = 2   // the command line was not understood
+	ExitNoTool      = 3   // a program that the command needs is not installed
+	ExitInput       = 4   // a file it was given can't be read, or is not good
+	ExitOutput      = 5   // what it makes can't be written
+	ExitInterrupted = 130 // Ctrl-C
+)
+
+func newExitCodesTopic() *cobra.Command {
+	return &cobra.Command{
+		Use:   "exit-codes",
+		Short: "What the command's exit status says",
+		Long: `The exit status of every command says what kind of end it came to:
+
+  0    it did what it was asked to
+  1    it failed: the program doesn't build, the image is too large, a test
+       failed, the firmware ended, a benchmark is worse than before
+  2    the command line was not understood: a flag, an argument, a board
+  3    a program is not installed: go, qemu-system-arm; 'ingot doctor' says which
+       and how to get it
+  4    a file is not there, can't be read or is not good: a certificate that has
+       expired, a key that belongs to another, a wrong password, an image
+       without symbols
+  5    a file can't be written: no permission, no room, or it is there already
+  130  it was interrupted by Ctrl-C before it was done
+
+'ingot exec' ends with the status of the program that it ran, and 'ingot test'
+with that of 'go test'. Standard error has the reason, and what to do about it.`,
+	}
+}
+
+// badInput gives an error the exit status of a bad input file.
+func badInput(err error) error { return withCode(ExitInput, err) }
+
+// cannotWrite gives an error the exit status of a file that can't be written.
+func cannotWrite(err error) error { return withCode(ExitOutput, err) }
+
+func withCode(code int, err error) error {
+	var exit *ExitError
+	if err == nil || errors.As(err, &exit) {
+		return err // what is nearer to the cause knows better
+	}
+	return &ExitError{Code: code, Err: err}
+}
+
+// exitCode is the exit status for an error that no command has given one.
+func exitCode(ctx context.Context, err error) int {
+	is := func(targets ...error) bool {
+		for _, t := range targets {
+			if errors.Is(err, t) {
+				return true
+			}
+		}
+		return false
+	}
+	var file *certs.FileError
+	var format *elf.FormatError
+	switch {
+	case ctx.Err() != nil && is(context.Canceled):
+		return ExitInterrupted
+	case is(boards.ErrUnknown, bootparam.ErrInvalid, storeedit.ErrName):
+		return ExitUsage
+	case is(qemu.ErrNoQEMU, image.ErrNoGo, exec.ErrNotFound):
+		return ExitNoTool
+	case is(storeedit.ErrExists, fs.ErrPermission, fs.ErrExist, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS):
+		return ExitOutput
+	case is(storeedit.ErrUnsound, fs.ErrNotExist, sizes.ErrNoSymbols), errors.As(err, &file), errors.As(err, &format):
+		return ExitInput
+	}
+	return ExitFailure
+}
