@@ -28,8 +28,8 @@ image: certs $(INGOT) ## build the firmware image, build/ingot-firmware.elf
 .PHONY: certs
 certs: $(CERTS)/image ## make development certificates if there are none
 
-$(CERTS)/image:
-	$(GO) run ./tools/ingot certs init $(CERTS)
+$(CERTS)/image: | $(INGOT)
+	$(INGOT) certs init $(CERTS)
 
 .PHONY: test
 test: peers vet unit networks fuzz-short ## everything that is tested, with the end-to-end tests in QEMU

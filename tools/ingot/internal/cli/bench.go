@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -56,10 +57,7 @@ and fails when one has changed by more than 2 %.`,
 			if err != nil {
 				return err
 			}
-			err = result.WriteTable(cmd.OutOrStdout())
-			if jsonFile != "" {
-				err = errors.Join(err, cannotWrite(result.WriteFile(jsonFile)))
-			}
+			err = writeResult(cmd.OutOrStdout(), result, jsonFile)
 			if baseline != nil {
 				err = errors.Join(err, bench.Compare(result, baseline))
 			}
@@ -70,7 +68,20 @@ and fails when one has changed by more than 2 %.`,
 	f.StringVar(&opt.Board, "board", boards.Default, "board to measure: "+strings.Join(boards.Names(), ", "))
 	f.BoolVar(&opt.Quick, "quick", false, "measure less of everything, with more noise")
 	f.StringSliceVar(&opt.Parts, "part", nil, "`parts` to run: "+strings.Join(bench.Parts(), ", ")+" (default: all)")
-	f.StringVar(&jsonFile, "json", "", "also write the result to a `file`")
+	f.StringVar(&jsonFile, "json", "", "also write the result to a `file`; - is standard output, in place of the table")
 	f.StringVar(&baselineFile, "baseline", "", "compare instruction counts with those in a `file` that --json wrote")
 	return cmd
+}
+
+// writeResult prints the table and, if it is asked to, writes JSON to a file, or prints
+// that instead.
+func writeResult(out io.Writer, result *bench.Result, jsonFile string) error {
+	if jsonFile == "-" {
+		return writeJSON(out, result)
+	}
+	err := result.WriteTable(out)
+	if jsonFile != "" {
+		err = errors.Join(err, cannotWrite(result.WriteFile(jsonFile)))
+	}
+	return err
 }

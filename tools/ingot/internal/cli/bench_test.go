@@ -1,11 +1,16 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ingot.dev/tools/bench"
 )
 
 func TestBenchRefuses(t *testing.T) {
@@ -29,6 +34,18 @@ func TestBenchRefuses(t *testing.T) {
 		if code != tt.code || stdout != "" || !strings.Contains(stderr, tt.stderr) {
 			t.Errorf("%v: status %d, stdout %q, stderr %q", tt.args, code, stdout, stderr)
 		}
+	}
+}
+
+func TestWriteResult(t *testing.T) {
+	result := &bench.Result{Metrics: []bench.Metric{{ID: "count.sha256", Title: "SHA-256", Value: 50, Unit: "instructions/byte"}}}
+	var out bytes.Buffer
+	if err := writeResult(&out, result, "-"); err != nil || !json.Valid(out.Bytes()) || !strings.Contains(out.String(), `"count.sha256"`) {
+		t.Errorf("JSON: %v, %q", err, out.String())
+	}
+	var exit *ExitError
+	if err := writeResult(io.Discard, result, filepath.Join(t.TempDir(), "none", "x.json")); !errors.As(err, &exit) || exit.Code != ExitOutput {
+		t.Errorf("into a folder that is not there: %v", err)
 	}
 }
 

@@ -48,7 +48,7 @@ func newExitCodesTopic() *cobra.Command {
   5    a file can't be written: no permission, no room, or it is there already
   130  it was interrupted by Ctrl-C before it was done
 
-'ingot exec' ends with the status of the program that it ran, and 'ingot test'
+'ingot exec' and 'ingot debug' end with the status of the program, and 'ingot test'
 with that of 'go test'. Standard error has the reason, and what to do about it.`,
 	}
 }
