@@ -230,7 +230,7 @@ func TestCertsInitOverwritesOnlyWithForce(t *testing.T) {
 	before := readFile(t, dir, "ca", "ca-key.der")
 
 	code, _, stderr := run(t, "certs", "init", dir)
-	if code != ExitFailure || !strings.Contains(stderr, "--force") {
+	if code != ExitOutput || !strings.Contains(stderr, "--force") {
 		t.Errorf("second init: exit status %d, %q", code, stderr)
 	}
 	if !bytes.Equal(before, readFile(t, dir, "ca", "ca-key.der")) {
@@ -246,7 +246,7 @@ func TestCertsInitOverwritesOnlyWithForce(t *testing.T) {
 	if err := os.WriteFile(kept, []byte("precious"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := run(t, "certs", "init", lone); code != ExitFailure || !strings.Contains(stderr, kept) {
+	if code, _, stderr := run(t, "certs", "init", lone); code != ExitOutput || !strings.Contains(stderr, kept) {
 		t.Errorf("init over one file: exit status %d, %q", code, stderr)
 	}
 	if _, err := os.Stat(filepath.Join(lone, "ca")); !errors.Is(err, fs.ErrNotExist) {
@@ -339,7 +339,7 @@ func TestCertsCheck(t *testing.T) {
 	bad := t.TempDir()
 	tree.WriteDir(t, bad)
 	code, stdout, stderr := run(t, "certs", "check", bad)
-	if code != ExitFailure || !strings.Contains(stderr, "3 problems") {
+	if code != ExitInput || !strings.Contains(stderr, "3 problems") {
 		t.Errorf("exit status %d, %q", code, stderr)
 	}
 	for _, want := range []string{
@@ -354,7 +354,7 @@ func TestCertsCheck(t *testing.T) {
 	}
 
 	code, stdout, stderr = run(t, "certs", "check", filepath.Join(bad, "missing"))
-	if code != ExitFailure || !strings.Contains(stdout, "cannot be read") {
+	if code != ExitInput || !strings.Contains(stdout, "cannot be read") {
 		t.Errorf("a missing folder: exit status %d, %q, %q", code, stdout, stderr)
 	}
 }
@@ -401,7 +401,7 @@ func TestCertsList(t *testing.T) {
 		}
 	}
 
-	if code, _, stderr := run(t, "certs", "ls", t.TempDir()); code != ExitFailure || !strings.Contains(stderr, "ingot certs init") {
+	if code, _, stderr := run(t, "certs", "ls", t.TempDir()); code != ExitInput || !strings.Contains(stderr, "ingot certs init") {
 		t.Errorf("an empty folder: exit status %d, %q", code, stderr)
 	}
 }
