@@ -162,6 +162,9 @@ func alertCode(a Alert) Code {
 }
 
 func verifyCode(err error) Code {
+	if err == nil {
+		return CodeVerify
+	}
 	if errors.Is(err, errNoClientCertificate) || errors.Is(err, errNoServerCertificate) || err.Error() == noClientCertificate {
 		return CodeNoCertificate
 	}

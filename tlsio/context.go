@@ -171,6 +171,9 @@ func (c *SecureContext) Secure(ctx context.Context, conn net.Conn, o SecureOptio
 	}
 	o.check(&errs, "", t)
 	if err := errs.err(op); err != nil {
+		if conn != nil {
+			conn.Close()
+		}
 		return nil, err
 	}
 	return t.secure(ctx, op, conn, &o)

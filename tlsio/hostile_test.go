@@ -1,13 +1,18 @@
 package tlsio
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -535,4 +540,159 @@ func TestBudgetOutOfRange(t *testing.T) {
 	if r := b.Report(); r.Used != 0 || r.Accounts != 0 {
 		t.Errorf("%+v", r)
 	}
+}
+
+// TestIdentityPinsNotBypassed: Pins and CRLs count among what an Identity asks.
+func TestIdentityPinsNotBypassed(t *testing.T) {
+	w := pki(t)
+	pins := Pins{PinOf(w.client.leaf), PinOf(w.server.leaf)}
+	id := Identity{Names: []string{"server.test"}, Certificate: [][]byte{w.server.cert}, Key: [][]byte{w.server.key},
+		ClientAuth: ClientAuthRequire, CA: [][]byte{w.caDER}, With: []Feature{pins}}
+	o := serverOptions(t)
+	o.ClientAuth, o.CA = ClientAuthRequire, [][]byte{w.caDER}
+	o.With = []Feature{Identities{List: []Identity{id}}}
+	_, err := NewServerContext(o)
+	if err == nil {
+		t.Error("clients without SNI get around an Identity's Pins")
+	} else {
+		wantOption(t, err, "With[0].List[0].Names[0]")
+	}
+	o.With = append(o.With, pins)
+	if _, err := NewServerContext(o); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSecureTakesOver: a connection that Secure refuses for its options is closed too.
+func TestSecureTakesOver(t *testing.T) {
+	left, right := net.Pipe()
+	defer right.Close()
+	_, err := clientContext(t, nil).Secure(context.Background(), left, SecureOptions{VerifyMode: "x"})
+	wantOption(t, err, "VerifyMode")
+	if _, err := left.Write([]byte{1}); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("the connection is open: %v", err)
+		left.Close()
+	}
+}
+
+// TestCodeOfNothing: an Error that a program made has a code too.
+func TestCodeOfNothing(t *testing.T) {
+	for stage, want := range map[Stage]Code{"": 0, StageVerify: CodeVerify, StageHandshake: CodeHandshake, StageRead: CodeRead, StageConnect: CodeConnect} {
+		if got := (&Error{Stage: stage}).Code(); got != want {
+			t.Errorf("%q: %d", stage, got)
+		}
+	}
+	if got := (&Error{Stage: StageConnect, Err: ErrBudget}).Code(); got != CodeBudget {
+		t.Errorf("ErrBudget: %d", got)
+	}
+}
+
+// TestSecretsDontPrint: what holds keys can be logged, in each form, without them.
+func TestSecretsDontPrint(t *testing.T) {
+	w := pki(t)
+	secret := bytes.Repeat([]byte{0xa7}, 32)
+	key := [][]byte{secret}
+	for _, v := range []any{
+		TLSOptions{ServerKey: key, ClientKey: key, Session: secret, Host: "seen.test", With: []Feature{TicketKeys(key), Identities{List: []Identity{{Key: key}}}}},
+		&TLSOptions{ServerKey: key, Host: "seen.test"},
+		SecureOptions{Session: secret, Host: "seen.test"},
+		Identity{Key: key, Names: []string{"seen.test"}},
+		[]Identity{{Key: key, Names: []string{"seen.test"}}},
+		TicketKeys(key),
+	} {
+		for _, form := range []string{"%v", "%+v", "%#v", "%s", "%x", "%X", "%q", "%d"} {
+			text := strings.ToLower(fmt.Sprintf(form, v))
+			for _, leak := range []string{"167", "a7", "\xa7", "p6en"} {
+				if strings.Contains(text, leak) {
+					t.Errorf("%T with %s: %.200q", v, form, text)
+					break
+				}
+			}
+			if (form == "%v" || form == "%+v") && !strings.Contains(fmt.Sprintf("%T", v), "TicketKeys") && !strings.Contains(text, "seen.test") {
+				t.Errorf("%T with %s hides all: %s", v, form, text)
+			}
+		}
+		var log strings.Builder
+		slog.New(slog.NewTextHandler(&log, nil)).Info("x", "v", v)
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "v", v)
+		for _, leak := range []string{"167 167", "a7a7", "p6en"} {
+			if strings.Contains(strings.ToLower(log.String()), leak) {
+				t.Errorf("%T: %s", v, log.String())
+			}
+		}
+	}
+	// Connections and their parts, with secrets inside.
+	p := connect(t, serverContext(t, nil), clientContext(t, nil), SecureOptions{}, SecureOptions{}).ok(t)
+	session, err := p.client.Session()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = w
+	state := p.client.State()
+	part := fmt.Sprintf("%x", session[len(session)-16:])
+	for _, v := range []any{p.client, p.server, state, &state, clientContext(t, nil), serverContext(t, nil)} {
+		for _, form := range []string{"%v", "%+v", "%#v", "%x"} {
+			if strings.Contains(fmt.Sprintf(form, v), part) {
+				t.Errorf("%T with %s", v, form)
+			}
+		}
+	}
+}
+
+// TestReloadWhileHandshaking: each handshake is judged by one set of options, before
+// or after a Reload, never by a mixture.
+func TestReloadWhileHandshaking(t *testing.T) {
+	w := pki(t)
+	named := w.ca.issue(t, []string{"named.test"}, nil)
+	options := func(ca []byte, mark string) TLSOptions {
+		o := serverOptions(t)
+		o.ClientAuth, o.CA, o.VerifyMode = ClientAuthRequire, [][]byte{ca}, VerifyOptional
+		o.ApplicationLayerProtocol = []string{mark}
+		o.With = []Feature{Identities{List: []Identity{{Names: []string{"named.test"}, Certificate: [][]byte{named.cert}, Key: [][]byte{named.key},
+			ClientAuth: ClientAuthRequire, CA: [][]byte{ca}, VerifyMode: VerifyOptional}}}}
+		return o
+	}
+	sets := []TLSOptions{options(w.caDER, "trusted"), options(w.otherDER, "untrusted")}
+	server, err := NewServerContext(sets[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := clientContext(t, func(o *TLSOptions) {
+		o.ApplicationLayerProtocol = []string{"trusted", "untrusted"}
+		o.ClientCertificate, o.ClientKey = [][]byte{w.client.cert}, [][]byte{w.client.key}
+	})
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+			if err := server.Reload(sets[i%2]); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	hosts := []string{"server.test", "named.test"}
+	var hands sync.WaitGroup
+	for i := range 2 {
+		hands.Go(func() {
+			for range 15 {
+				p := connect(t, server, client, SecureOptions{}, SecureOptions{Host: hosts[i]})
+				if p.serverErr != nil || p.clientErr != nil {
+					t.Errorf("%v, %v", p.serverErr, p.clientErr)
+					return
+				}
+				s := p.server.State()
+				if want := s.NegotiatedProtocol == "trusted"; s.Authorized() != want {
+					t.Errorf("%s: authorized %v under the options %q (resumed %v)", hosts[i], s.Authorized(), s.NegotiatedProtocol, s.DidResume)
+				}
+			}
+		})
+	}
+	hands.Wait()
+	close(stop)
+	wg.Wait()
 }

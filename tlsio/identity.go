@@ -36,7 +36,7 @@ type Identity struct {
 // ServerCertificate under its own rules. If it has none, they are refused with
 // unrecognized_name. So that nobody gets around an Identity's ClientAuth by leaving
 // its name out, ServerCertificate must not be valid for that name unless it asks
-// clients for as much.
+// clients for as much. What GetCertificate returns can't be held against that.
 type Identities struct {
 	List []Identity
 	// RefuseUnknown refuses clients that name none of List even if there is a
@@ -135,11 +135,11 @@ func (set *identities) add(b *builder, i int, id Identity) {
 		default:
 			set.byName[key] = compiled
 		}
-		if stricter(&t.rules, &b.terms.rules) {
+		if stricter(&t.rules, &b.terms.rules) || t.rules.auth != ClientAuthNone && len(id.With) > judging(b.options.With) {
 			for _, cert := range b.terms.certs {
 				if cert.Leaf != nil && validFor(cert.Leaf, key) {
 					b.errs.add(option, quote(name), "asks more of clients than TLSOptions does, whose ServerCertificate is valid for this name too: a client without SNI would get around it; "+
-						"use another ServerCertificate, or the same ClientAuth, CA and VerifyMode")
+						"use another ServerCertificate, or the same ClientAuth, CA, VerifyMode, Pins and CRLs")
 				}
 			}
 		}
@@ -162,6 +162,17 @@ func validFor(leaf *x509.Certificate, name string) bool {
 		}
 	}
 	return false
+}
+
+// judging counts the Pins and CRLs among features.
+func judging(with []Feature) (n int) {
+	for _, f := range with {
+		switch f.(type) {
+		case Pins, CRLs:
+			n++
+		}
+	}
+	return n
 }
 
 // stricter reports whether a refuses clients that b lets in, as far as that can be

@@ -96,7 +96,7 @@ type TLSOptions struct {
 	// called before the handshake ends and sees what the verification said
 	// (AuthorizationError); an error refuses the peer. Returning nil doesn't make a
 	// peer authorized, and VerifyRequired asks it only about peers that are, or
-	// that were not asked for a certificate.
+	// that sent no certificate where none was required.
 	VerifyPeer func(*State) error
 
 	// With holds features that need code of their own: Policy, CipherSuites,

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -291,7 +292,7 @@ func (f *flow) Closed(err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		f.reset = true
 		f.why = err.Error()
-		f.why = f.why[:min(len(f.why), whyMax)]
+		f.why = strings.ToValidUTF8(f.why[:min(len(f.why), whyMax)], "?")
 		f.r.charge(f, len(f.why))
 	}
 }
