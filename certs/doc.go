@@ -26,6 +26,8 @@
 //
 // DER only, one object to a file: a device should not carry a PEM parser's
 // leniency, and what is embedded is byte for byte what goes on the wire.
+// Other formats are read by package certs/container, when a store is made:
+// "ingot certs import" does that.
 //
 // # Refusals
 //

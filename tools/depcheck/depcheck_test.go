@@ -34,6 +34,7 @@ var forbidden = map[string]string{
 	"plugin":                      "there is nothing to load",
 	"os/exec":                     "there is nothing to execute",
 	"github.com/spf13/cobra":      "it is for commands on the host",
+	"ingot.dev/certs/container":   "the image reads DER only",
 	"ingot.dev/internal/pki":      "the image issues no certificates",
 	"ingot.dev/certs/certstest":   "it is for tests",
 	"ingot.dev/qemu":              "it is for the host",

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+
+	"ingot.dev/certs/container"
 )
 
 // Fingerprint is the MD5 of the certificate, as "bc:2a:72:...". For a key without
@@ -55,7 +57,7 @@ func (c *Certificate) hashed() []byte {
 	if c.leaf != nil {
 		return c.leaf.Raw
 	}
-	return marshalSSHPublicKey(c.public)
+	return container.MarshalSSHPublicKey(c.public)
 }
 
 func (c *Certificate) digest(data []byte, sum func([]byte) []byte) string {

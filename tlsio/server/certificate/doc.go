@@ -21,16 +21,19 @@
 //	User, Machine           sections MY, CA and ROOT of a certs.Store
 //	PFXFile, PFXBlob        PKCS#12 (RFC 7292)
 //	JKSFile, JKSBlob        Java key store, as keytool -storetype JKS writes it
-//	PEMKeyFile, PEMKeyBlob  PEM: keys (also encrypted: RFC 5958 with PBES2) and certificates
+//	PEMKeyFile, PEMKeyBlob  PEM: keys (also encrypted, also OpenSSH's) and certificates
 //	PublicKeyFile, ...Blob  certificate or public key, PEM or DER
 //	SSHPublicKeyFile, ...   a line of authorized_keys, or RFC 4716
 //	P7BFile, P7BBlob        PKCS#7 with certificates only
+//	PPKFile, PPKBlob        PuTTY's private keys, versions 2 and 3
+//	XMLFile, XMLBlob        RSAKeyValue (also private), ECKeyValue and X509Certificate
 //	JWKFile, JWKBlob        JSON Web Key or key set (RFC 7517)
 //	Auto                    any of these, told from its content
 //
-// PPK, XML, BCFKS and PKCS#11 are refused by an [*Error] that says what to do
-// instead. Blobs may be Base64 text. Everything read is limited: [MaxStoreSize],
-// [MaxEntries], [MaxIterations].
+// BCFKS and PKCS#11 are refused by an [*Error] that says what to do instead. Stores may
+// be Base64 text. Everything read is limited: [MaxStoreSize], [MaxEntries],
+// [MaxIterations]. The formats are read by package certs/container, which is there for
+// programs that need the certificates and keys of a file and no stores.
 //
 // # Keys
 //

@@ -4,16 +4,19 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"ingot.dev/certs/container"
 )
 
-// Kinds of errors, for errors.Is. Every [*Error] is exactly one of them.
+// Kinds of errors, for errors.Is. Every [*Error] is exactly one of them. Those of what
+// is in a file are the ones of package container.
 var (
 	ErrOption      = errors.New("wrong option")
 	ErrRead        = errors.New("cannot be read")
-	ErrTooLarge    = errors.New("too large")
-	ErrSyntax      = errors.New("not of this format")
-	ErrPassword    = errors.New("wrong password")
-	ErrUnsupported = errors.New("not supported")
+	ErrTooLarge    = container.ErrTooLarge
+	ErrSyntax      = container.ErrSyntax
+	ErrPassword    = container.ErrPassword
+	ErrUnsupported = container.ErrUnsupported
 	ErrNotFound    = errors.New("no such certificate")
 )
 

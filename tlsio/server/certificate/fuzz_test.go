@@ -67,46 +67,11 @@ func seed(f *testing.F, names ...string) [][]byte {
 	return data
 }
 
-func FuzzAuto(f *testing.F) {
-	fuzz(f, certificate.Auto, seed(f, "keys.jks", "same.jks", "two.p12")...)
-}
-
-func FuzzPFX(f *testing.F) {
-	fuzz(f, certificate.PFXBlob, seed(f, "two.p12", "trust.p12")...)
-}
-
-func FuzzJKS(f *testing.F) {
-	fuzz(f, certificate.JKSBlob, seed(f, "same.jks")...)
-}
-
-func FuzzPEM(f *testing.F) {
+// FuzzStore: what the readers of package container accept makes a store. They have
+// fuzzers of their own.
+func FuzzStore(f *testing.F) {
 	files := newFiles(f, certstest.Ed25519)
-	openssl(f, files.dir, "pkcs8", "-topk8", "-in", "key.pem", "-out", "encrypted.pem", "-passout", "pass:changeit")
-	fuzz(f, certificate.PEMKeyBlob, files.read(f, "key.pem"), files.read(f, "cert.pem"), files.read(f, "encrypted.pem"))
-}
-
-func FuzzPublicKey(f *testing.F) {
-	files := newFiles(f, certstest.Ed25519)
-	fuzz(f, certificate.PublicKeyBlob, files.read(f, "cert.der"), files.leaf.RawSubjectPublicKeyInfo)
-}
-
-func FuzzP7B(f *testing.F) {
-	files := newFiles(f, certstest.Ed25519)
-	openssl(f, files.dir, "crl2pkcs7", "-nocrl", "-certfile", "cert.pem", "-certfile", "chain.pem", "-outform", "DER", "-out", "a.p7b")
-	fuzz(f, certificate.P7BBlob, files.read(f, "a.p7b"))
-}
-
-func FuzzJWK(f *testing.F) {
-	fuzz(f, certificate.JWKBlob,
-		[]byte(`{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}`),
-		[]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`))
-}
-
-func FuzzSSH(f *testing.F) {
-	files := newFiles(f, certstest.Ed25519)
-	key, err := certificate.Open(certificate.Source{Type: certificate.PEMKeyFile, FS: files.fs, Name: "key.pem", Subject: "*"})
-	if err != nil {
-		f.Fatal(err)
-	}
-	fuzz(f, certificate.SSHPublicKeyBlob, []byte(sshLine(f, key)))
+	seeds := append(seed(f, "keys.jks", "same.jks", "two.p12", "trust.p12"), files.read(f, "key.pem"), files.read(f, "cert.der"),
+		append(files.read(f, "chain.pem"), files.read(f, "cert.pem")...))
+	fuzz(f, certificate.Auto, seeds...)
 }

@@ -1,8 +1,6 @@
 package certificate
 
 import (
-	"bytes"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -10,15 +8,14 @@ import (
 	"strings"
 
 	"ingot.dev/certs"
+	"ingot.dev/certs/container"
 )
 
-// Limits on what is read. They bound the time and memory that a wrong or hostile
-// file can cost.
+// Limits on what is read, those of package container.
 const (
-	MaxStoreSize  = 1 << 20   // bytes of a store
-	MaxEntries    = 256       // certificates and keys in a store
-	MaxIterations = 1_000_000 // of a password's key derivation
-	maxRSABits    = 16384
+	MaxStoreSize  = container.MaxSize       // bytes of a store
+	MaxEntries    = container.MaxEntries    // certificates and keys in a store
+	MaxIterations = container.MaxIterations // of a password's key derivation
 )
 
 // A Source says which store to open and which certificate of it to take. Its
@@ -133,13 +130,6 @@ func parseBool(s string) (value, ok bool) {
 	return false, false
 }
 
-func (s *Source) keyPassword() string {
-	if s.KeyPassword != nil {
-		return *s.KeyPassword
-	}
-	return s.Password
-}
-
 // bytes returns the store's content.
 func (s *Source) bytes() ([]byte, error) {
 	kind := storeTypes[s.Type]
@@ -159,7 +149,7 @@ func (s *Source) bytes() ([]byte, error) {
 		if len(data) > MaxStoreSize {
 			return nil, s.tooLarge()
 		}
-		return unwrapBase64(data), nil
+		return data, nil
 	}
 	switch {
 	case s.Data != nil:
@@ -194,21 +184,4 @@ func (s *Source) unreadable(err error) error {
 
 func (s *Source) tooLarge() error {
 	return &Error{Type: s.Type, Kind: ErrTooLarge, Reason: fmt.Sprintf("the store is larger than %d bytes", MaxStoreSize)}
-}
-
-// unwrapBase64 returns what data is the Base64 of, or data if it is none. No other
-// format that is read here is only made of Base64's characters.
-func unwrapBase64(data []byte) []byte {
-	text := bytes.Map(func(r rune) rune {
-		if r == '\r' || r == '\n' || r == ' ' || r == '\t' {
-			return -1
-		}
-		return r
-	}, data)
-	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Decode(decoded, text)
-	if err != nil || n == 0 {
-		return data
-	}
-	return decoded[:n]
 }

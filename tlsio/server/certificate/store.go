@@ -5,11 +5,13 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"ingot.dev/certs"
+	"ingot.dev/certs/container"
 )
 
 // A Store is what was found in a Source: certificates with private key first, then
@@ -26,90 +28,66 @@ func OpenStore(s Source) (*Store, error) {
 	if !ok {
 		return nil, &Error{Type: s.Type, Kind: ErrOption, Reason: "there is no such store type", Fix: "use 0 to 19, 21 to 23, or 99"}
 	}
-	if kind.format == formatSystem {
+	if s.Type == User || s.Type == Machine {
 		return s.system()
 	}
 	if s.Certs != nil {
 		return nil, &Error{Type: s.Type, Kind: ErrOption, Reason: "Certs is given", Fix: "it is for User and Machine"}
 	}
-	if err := refusal(s.Type, kind.format); err != nil {
-		return nil, err
+	if s.Type == PKCS11 {
+		return nil, &Error{Type: s.Type, Kind: ErrUnsupported, Reason: "there are no PKCS#11 libraries here",
+			Fix: "give the key that stays in hardware as a crypto.Signer to FromSigner"}
 	}
 	data, err := s.bytes()
 	if err != nil {
 		return nil, err
 	}
-	format := kind.format
-	if format == formatAuto {
-		if format = sniff(data); format == formatAuto {
-			return nil, &Error{Type: s.Type, Kind: ErrSyntax, Reason: "the format isn't recognized"}
-		}
-		if err := refusal(s.Type, format); err != nil {
-			return nil, err
-		}
+	found, err := container.Read(data, container.Options{Format: kind.format, Password: s.Password, KeyPassword: s.KeyPassword})
+	if err != nil {
+		return nil, s.failed(err)
 	}
-	var found contents
-	if err := s.read(format, data, &found); err != nil {
-		return nil, err
-	}
-	if found.len() == 0 {
-		return nil, &Error{Type: s.Type, Kind: ErrSyntax, Reason: "there is neither a certificate nor a key in it"}
-	}
-	return newStore(s.Type, &found), nil
+	return newStore(s.Type, found), nil
 }
 
-func (s *Source) read(format format, data []byte, found *contents) error {
-	var err *Error
-	switch format {
-	case formatPFX:
-		err = readPFX(data, s.Password, s.keyPassword(), found)
-	case formatJKS:
-		err = readJKS(data, s.Password, s.keyPassword(), found)
-	case formatPEM:
-		err = readPEM(data, s.keyPassword(), found)
-	case formatPublic:
-		err = readPublic(data, found)
-	case formatSSH:
-		err = readSSH(data, found)
-	case formatP7B:
-		err = readP7B(data, found)
-	case formatJWK:
-		err = readJWK(data, found)
-	case formatDER:
-		err = readDER(data, s.keyPassword(), found)
+// failed gives what the reader of a format reports the store's type. What a container
+// calls its format stands in the reason where the type doesn't say it.
+func (s *Source) failed(err error) error {
+	e, ok := errors.AsType[*container.Error](err)
+	if !ok {
+		return &Error{Type: s.Type, Kind: ErrSyntax, Reason: "it can't be read", Err: err}
 	}
-	if err != nil {
-		err.Type = s.Type
-		return err
+	reason := e.Reason
+	if s.Type == Auto && e.Format != container.Auto {
+		reason = e.Format.String() + ": " + reason
 	}
-	return nil
+	return &Error{Type: s.Type, Kind: e.Kind, Reason: reason, Fix: e.Fix, Err: e.Err}
 }
 
 // newStore pairs certificates with keys by their public keys.
-func newStore(typ StoreType, found *contents) *Store {
+func newStore(typ StoreType, found *container.Contents) *Store {
 	store := &Store{typ: typ}
 	var rest []*Certificate
-	used := make([]bool, len(found.keys))
-	for _, cert := range found.certs {
+	used := make([]bool, len(found.Keys))
+	for _, cert := range found.Certificates {
 		c := FromX509(cert)
-		k := slices.IndexFunc(found.keys, func(key crypto.Signer) bool { return samePublicKey(cert.PublicKey, key.Public()) })
+		k := slices.IndexFunc(found.Keys, func(key crypto.Signer) bool { return samePublicKey(cert.PublicKey, key.Public()) })
 		if k < 0 {
 			rest = append(rest, c)
 			continue
 		}
 		used[k] = true
-		key := found.keys[k]
-		c.chain = chainOf(cert, found.certs)
+		key := found.Keys[k]
+		c.chain = chainOf(cert, found.Certificates)
 		c.key, c.exportable = func() crypto.Signer { return key }, true
 		store.entries = append(store.entries, c)
 	}
 	store.entries = append(store.entries, rest...)
-	for k, key := range found.keys {
+	for k, key := range found.Keys {
 		if !used[k] {
 			store.entries = append(store.entries, &Certificate{public: key.Public(), key: func() crypto.Signer { return key }, exportable: true})
 		}
 	}
-	for _, public := range found.publics {
+	for _, public := range found.PublicKeys {
 		store.entries = append(store.entries, &Certificate{public: public})
 	}
 	return store
@@ -250,7 +228,7 @@ func (s *Store) FindEncoded(encoded []byte) (*Certificate, error) {
 	if len(encoded) > MaxStoreSize {
 		return nil, &Error{Type: s.typ, Kind: ErrTooLarge, Reason: "Encoded is too large"}
 	}
-	der := unwrapBase64(encoded)
+	der := container.UnwrapBase64(encoded)
 	if block, _ := pem.Decode(encoded); block != nil {
 		der = block.Bytes
 	}

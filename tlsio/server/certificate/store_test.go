@@ -3,7 +3,6 @@ package certificate_test
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"io"
 	"io/fs"
@@ -252,30 +251,20 @@ func TestSystem(t *testing.T) {
 
 // TestRefusedTypes: what isn't read says so, with its number and what to do.
 //
-//conform:ipworks StoreType.14 refused tlsio/server/certificate.ErrUnsupported -- convert it with puttygen; the error says how
-//conform:ipworks StoreType.15 refused tlsio/server/certificate.ErrUnsupported -- convert it with puttygen; the error says how
-//conform:ipworks StoreType.16 refused tlsio/server/certificate.ErrUnsupported -- export it as PEM, PFX or JWK
-//conform:ipworks StoreType.17 refused tlsio/server/certificate.ErrUnsupported -- export it as PEM, PFX or JWK
 //conform:ipworks StoreType.21 refused tlsio/server/certificate.ErrUnsupported -- for Java and .NET only in the reference too; convert it with keytool
 //conform:ipworks StoreType.22 refused tlsio/server/certificate.ErrUnsupported -- for Java and .NET only in the reference too; convert it with keytool
 //conform:ipworks StoreType.23 refused tlsio/server/certificate.ErrUnsupported, tlsio/server/certificate.FromSigner -- there are no DLLs; a key in hardware is given as a crypto.Signer
 func TestRefusedTypes(t *testing.T) {
 	files := fstest.MapFS{"f": {Data: []byte("x")}}
-	for typ, word := range map[certificate.StoreType]string{
-		certificate.PPKFile: "puttygen", certificate.PPKBlob: "puttygen", certificate.XMLFile: "PEM", certificate.XMLBlob: "PEM",
-		certificate.BCFKSFile: "keytool", certificate.BCFKSBlob: "keytool", certificate.PKCS11: "crypto.Signer",
+	for word, s := range map[string]certificate.Source{
+		"-srcstoretype BCFKS": {Type: certificate.BCFKSFile, FS: files, Name: "f"},
+		"keytool":             {Type: certificate.BCFKSBlob, Name: "x"},
+		"crypto.Signer":       {Type: certificate.PKCS11, FS: files, Name: "f"},
 	} {
-		e := refused(t, certificate.Source{Type: typ, FS: files, Name: "f", Subject: "*"}, certificate.ErrUnsupported)
-		if !strings.Contains(e.Fix, word) || !strings.Contains(e.Error(), typ.String()) || e.StatusCode() != 271 {
-			t.Errorf("%v: %v", typ, e)
+		s.Subject = "*"
+		e := refused(t, s, certificate.ErrUnsupported)
+		if !strings.Contains(e.Fix, word) || !strings.Contains(e.Error(), s.Type.String()) || e.StatusCode() != 271 {
+			t.Errorf("%v: %v", s.Type, e)
 		}
-	}
-	for _, text := range []string{"PuTTY-User-Key-File-3: ssh-ed25519\r\n", "<RSAKeyValue><Modulus>AA==</Modulus></RSAKeyValue>"} {
-		refused(t, certificate.Source{Type: certificate.Auto, Name: text, Subject: "*"}, certificate.ErrUnsupported)
-	}
-	block := &pem.Block{Type: "OPENSSH PRIVATE KEY", Bytes: []byte("openssh-key-v1\x00")}
-	e := refused(t, certificate.Source{Type: certificate.PEMKeyBlob, Data: pem.EncodeToMemory(block), Subject: "*"}, certificate.ErrUnsupported)
-	if !strings.Contains(e.Fix, "ssh-keygen") {
-		t.Error(e)
 	}
 }

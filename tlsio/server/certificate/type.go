@@ -1,6 +1,10 @@
 package certificate
 
-import "strconv"
+import (
+	"strconv"
+
+	"ingot.dev/certs/container"
+)
 
 // StoreType says what kind of store a [Source] is. The numbers are those of the
 // reference.
@@ -38,33 +42,33 @@ const (
 // type is read as.
 var storeTypes = map[StoreType]struct {
 	name   string
-	format format
+	format container.Format
 	file   bool
 }{
-	User:             {"cstUser", formatSystem, false},
-	Machine:          {"cstMachine", formatSystem, false},
-	PFXFile:          {"cstPFXFile", formatPFX, true},
-	PFXBlob:          {"cstPFXBlob", formatPFX, false},
-	JKSFile:          {"cstJKSFile", formatJKS, true},
-	JKSBlob:          {"cstJKSBlob", formatJKS, false},
-	PEMKeyFile:       {"cstPEMKeyFile", formatPEM, true},
-	PEMKeyBlob:       {"cstPEMKeyBlob", formatPEM, false},
-	PublicKeyFile:    {"cstPublicKeyFile", formatPublic, true},
-	PublicKeyBlob:    {"cstPublicKeyBlob", formatPublic, false},
-	SSHPublicKeyBlob: {"cstSSHPublicKeyBlob", formatSSH, false},
-	P7BFile:          {"cstP7BFile", formatP7B, true},
-	P7BBlob:          {"cstP7BBlob", formatP7B, false},
-	SSHPublicKeyFile: {"cstSSHPublicKeyFile", formatSSH, true},
-	PPKFile:          {"cstPPKFile", formatPPK, true},
-	PPKBlob:          {"cstPPKBlob", formatPPK, false},
-	XMLFile:          {"cstXMLFile", formatXML, true},
-	XMLBlob:          {"cstXMLBlob", formatXML, false},
-	JWKFile:          {"cstJWKFile", formatJWK, true},
-	JWKBlob:          {"cstJWKBlob", formatJWK, false},
-	BCFKSFile:        {"cstBCFKSFile", formatBCFKS, true},
-	BCFKSBlob:        {"cstBCFKSBlob", formatBCFKS, false},
-	PKCS11:           {"cstPKCS11", formatPKCS11, false},
-	Auto:             {"cstAuto", formatAuto, false},
+	User:             {name: "cstUser"},
+	Machine:          {name: "cstMachine"},
+	PFXFile:          {"cstPFXFile", container.PKCS12, true},
+	PFXBlob:          {"cstPFXBlob", container.PKCS12, false},
+	JKSFile:          {"cstJKSFile", container.JKS, true},
+	JKSBlob:          {"cstJKSBlob", container.JKS, false},
+	PEMKeyFile:       {"cstPEMKeyFile", container.PEM, true},
+	PEMKeyBlob:       {"cstPEMKeyBlob", container.PEM, false},
+	PublicKeyFile:    {"cstPublicKeyFile", container.Public, true},
+	PublicKeyBlob:    {"cstPublicKeyBlob", container.Public, false},
+	SSHPublicKeyBlob: {"cstSSHPublicKeyBlob", container.SSHPublic, false},
+	P7BFile:          {"cstP7BFile", container.PKCS7, true},
+	P7BBlob:          {"cstP7BBlob", container.PKCS7, false},
+	SSHPublicKeyFile: {"cstSSHPublicKeyFile", container.SSHPublic, true},
+	PPKFile:          {"cstPPKFile", container.PPK, true},
+	PPKBlob:          {"cstPPKBlob", container.PPK, false},
+	XMLFile:          {"cstXMLFile", container.XML, true},
+	XMLBlob:          {"cstXMLBlob", container.XML, false},
+	JWKFile:          {"cstJWKFile", container.JWK, true},
+	JWKBlob:          {"cstJWKBlob", container.JWK, false},
+	BCFKSFile:        {"cstBCFKSFile", container.BCFKS, true},
+	BCFKSBlob:        {"cstBCFKSBlob", container.BCFKS, false},
+	PKCS11:           {name: "cstPKCS11"},
+	Auto:             {"cstAuto", container.Auto, false},
 }
 
 // String returns the name that the reference gives the type, as "cstPFXFile".
@@ -74,23 +78,3 @@ func (t StoreType) String() string {
 	}
 	return "store type " + strconv.Itoa(int(t))
 }
-
-// format is what the bytes of a store are.
-type format int
-
-const (
-	formatAuto format = iota
-	formatSystem
-	formatPFX
-	formatJKS
-	formatPEM
-	formatPublic
-	formatSSH
-	formatP7B
-	formatPPK
-	formatXML
-	formatJWK
-	formatBCFKS
-	formatPKCS11
-	formatDER // one object in DER, of whatever kind; only Auto leads here
-)

@@ -3,7 +3,6 @@ package cli
 import (
 	"crypto"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot.dev/certs"
-	"ingot.dev/tlsio/server/certificate"
+	"ingot.dev/certs/container"
 	"ingot.dev/tools/ingot/internal/storeedit"
 )
 
@@ -32,8 +31,9 @@ func newCertsImportCommand() *cobra.Command {
 		Use:   "import DIR FILE...",
 		Short: "Bring certificates and keys that you have into a store",
 		Long: `import reads certificates and private keys from files of any kind that it can tell
-from their content: PEM, DER, PKCS#12 (.p12, .pfx), PKCS#7 (.p7b), JKS, JWK, also with
-Base64 or a password around them. Certificates and keys may come in different files.
+from their content: PEM, DER, PKCS#12 (.p12, .pfx), PKCS#7 (.p7b), JKS, JWK, private
+keys of OpenSSH and PuTTY (.ppk), RSAKeyValue in XML, also with Base64 or a password
+around them. Certificates and keys may come in different files.
 
 A certificate with its key becomes an identity of the store in DIR, called as --as
 says, or "default" if it is the store's first, or after its first name. Intermediates
@@ -64,10 +64,10 @@ type found struct {
 	pairs []pair
 }
 
-// privateKey is a key without certificate.
+// privateKey is a key whose certificate isn't in its file.
 type privateKey struct {
 	file string
-	cert *certificate.Certificate
+	key  crypto.Signer
 }
 
 // pair is a certificate with its key, in PKCS#8.
@@ -84,11 +84,13 @@ func (opt *certsImport) run(cmd *cobra.Command, dir string, files []string) erro
 	}
 	var in found
 	for _, file := range files {
-		store, err := opt.read(cmd, file)
+		contents, err := opt.read(cmd, file)
 		if err != nil {
 			return badInput(fmt.Errorf("%s: %w", file, err))
 		}
-		in.add(file, store)
+		if err := in.add(file, contents); err != nil {
+			return err
+		}
 	}
 	edit, err := storeedit.Open(dir, opt.force)
 	if err != nil {
@@ -151,13 +153,13 @@ func (opt *certsImport) run(cmd *cobra.Command, dir string, files []string) erro
 }
 
 // read opens a file, with a password if it needs one.
-func (opt *certsImport) read(cmd *cobra.Command, file string) (*certificate.Store, error) {
+func (opt *certsImport) read(cmd *cobra.Command, file string) (*container.Contents, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, cause(err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, certificate.MaxStoreSize+1))
+	data, err := io.ReadAll(io.LimitReader(f, container.MaxSize+1))
 	if err != nil {
 		return nil, cause(err)
 	}
@@ -165,59 +167,60 @@ func (opt *certsImport) read(cmd *cobra.Command, file string) (*certificate.Stor
 	if err != nil {
 		return nil, err
 	}
-	open := func() (*certificate.Store, error) {
-		return certificate.OpenStore(certificate.Source{Type: certificate.Auto, Data: data, Password: password})
-	}
-	store, err := open()
-	if errors.Is(err, certificate.ErrPassword) && !given {
+	contents, err := container.Read(data, container.Options{Password: password})
+	if errors.Is(err, container.ErrPassword) && !given {
 		if password, err = opt.passwords.ask(cmd, file); err != nil {
 			return nil, err
 		}
-		store, err = open()
+		contents, err = container.Read(data, container.Options{Password: password})
 	}
-	return store, err
+	if e, ok := errors.AsType[*container.Error](err); ok && e.Kind == container.ErrPassword {
+		return nil, fmt.Errorf("%s: the password doesn't open it; give the right one with --password-file", e.Format)
+	}
+	return contents, err
 }
 
-func (in *found) add(file string, store *certificate.Store) {
-	for _, c := range store.Certificates() {
-		switch {
-		case c.X509() == nil && c.PrivateKeyAvailable():
-			in.keys = append(in.keys, privateKey{file, c})
-		case c.X509() == nil:
-		default:
-			if !slices.ContainsFunc(in.certs, c.X509().Equal) {
-				in.certs = append(in.certs, c.X509())
-			}
-			for _, more := range c.Chain() {
-				if !slices.ContainsFunc(in.certs, more.Equal) {
-					in.certs = append(in.certs, more)
-				}
-			}
-			if c.PrivateKeyAvailable() {
-				in.pairs = append(in.pairs, pair{leaf: c.X509(), key: pkcs8(c)})
+// add takes over what a file holds.
+func (in *found) add(file string, contents *container.Contents) error {
+	for _, c := range contents.Certificates {
+		if !slices.ContainsFunc(in.certs, c.Equal) {
+			in.certs = append(in.certs, c)
+		}
+		if key := contents.Key(c); key != nil {
+			if err := in.pair(file, c, key); err != nil {
+				return err
 			}
 		}
 	}
+	for _, key := range contents.Keys {
+		if !slices.ContainsFunc(contents.Certificates, func(c *x509.Certificate) bool { return equalKeys(c.PublicKey, key.Public()) }) {
+			in.keys = append(in.keys, privateKey{file, key})
+		}
+	}
+	return nil
 }
 
-// pkcs8 returns a certificate's private key.
-func pkcs8(c *certificate.Certificate) []byte {
-	block, _ := pem.Decode([]byte(c.PrivateKey()))
-	if block == nil {
-		return nil
+// pair adds a certificate with its key.
+func (in *found) pair(file string, leaf *x509.Certificate, key crypto.Signer) error {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
 	}
-	return block.Bytes
+	in.pairs = append(in.pairs, pair{leaf: leaf, key: der})
+	return nil
 }
 
 // match finds the certificates of keys that came without, and the keys of
 // certificates for identities that the store has.
 func (in *found) match(dir string, existing []*certs.Identity) error {
 	for _, k := range in.keys {
-		i := slices.IndexFunc(in.certs, func(c *x509.Certificate) bool { return equalKeys(c.PublicKey, k.cert.Signer().Public()) })
+		i := slices.IndexFunc(in.certs, func(c *x509.Certificate) bool { return equalKeys(c.PublicKey, k.key.Public()) })
 		if i < 0 {
 			return fmt.Errorf("%s: there is no certificate for this private key; give the file that holds it too", k.file)
 		}
-		in.pairs = append(in.pairs, pair{leaf: in.certs[i], key: pkcs8(k.cert)})
+		if err := in.pair(k.file, in.certs[i], k.key); err != nil {
+			return err
+		}
 	}
 	for _, c := range in.certs {
 		if c.IsCA || slices.ContainsFunc(in.pairs, func(p pair) bool { return p.leaf.Equal(c) }) {

@@ -1,4 +1,4 @@
-package certificate
+package container
 
 import (
 	"crypto/x509"
@@ -11,7 +11,7 @@ import (
 // readPFX reads PKCS#12, RFC 7292. The usual file has one key with its chain; one
 // with several keys is read in go-pkcs12's second way, which knows RSA and ECDSA
 // only, and one with certificates only in its third, for Java's trust stores.
-func readPFX(data []byte, password, keyPassword string, found *contents) *Error {
+func readPFX(data []byte, password, keyPassword string, found *Contents) *Error {
 	if keyPassword != password {
 		return failure(ErrUnsupported, "KeyPassword differs from Password", "a PFX file has one password here; make it so: openssl pkcs12", nil)
 	}

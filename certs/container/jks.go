@@ -1,4 +1,4 @@
-package certificate
+package container
 
 import (
 	"crypto/hmac"
@@ -54,14 +54,14 @@ func (r *jksReader) number(size int) (n uint64) {
 // bytes reads a size of so many bytes, and then as many bytes.
 func (r *jksReader) bytes(size int) []byte { return r.take(r.number(size)) }
 
-func readJKS(data []byte, password, keyPassword string, found *contents) *Error {
+func readJKS(data []byte, password, keyPassword string, found *Contents) *Error {
 	broken := failure(ErrSyntax, "it is not a Java key store", "", nil)
 	if len(data) < 12+sha1.Size || string(data[:4]) != string(jksMagic) {
 		if len(data) > 4 && string(data[:4]) == string(jceksMagic) {
-			return failure(ErrUnsupported, "it is a JCEKS key store", "convert it: keytool -importkeystore -srcstoretype JCEKS -deststoretype PKCS12, then use PFXFile (2)", nil)
+			return failure(ErrUnsupported, "it is a JCEKS key store", "convert it: keytool -importkeystore -srcstoretype JCEKS -deststoretype PKCS12", nil)
 		}
-		if sniffDER(data) == formatPFX {
-			broken.Fix = "it is PKCS#12, which keytool writes by default; use PFXFile (2)"
+		if sniffDER(data) == PKCS12 {
+			broken.Fix = "it is PKCS#12, which keytool writes by default: open it as that"
 		}
 		return broken
 	}

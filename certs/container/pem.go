@@ -1,4 +1,4 @@
-package certificate
+package container
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 )
 
 // readPEM reads PEM (RFC 7468) with keys and certificates in any order.
-func readPEM(data []byte, password string, found *contents) *Error {
+func readPEM(data []byte, password string, found *Contents) *Error {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // byte order mark
 	isPEM := false
 	for {
@@ -23,12 +23,12 @@ func readPEM(data []byte, password string, found *contents) *Error {
 		}
 	}
 	if !isPEM {
-		return failure(ErrSyntax, "there is no PEM block in it", "DER is read as type Auto; for PEM it needs lines BEGIN and END", nil)
+		return failure(ErrSyntax, "there is no PEM block in it", "open DER as such; PEM has lines BEGIN and END", nil)
 	}
 	return nil
 }
 
-func readBlock(block *pem.Block, password string, found *contents) *Error {
+func readBlock(block *pem.Block, password string, found *Contents) *Error {
 	switch block.Type {
 	case "CERTIFICATE", "X509 CERTIFICATE":
 		return found.addCertificate(block.Bytes)
@@ -56,7 +56,7 @@ func readBlock(block *pem.Block, password string, found *contents) *Error {
 	case "EC PARAMETERS", "X509 CRL":
 		return nil // beside a key, or a certificate, and says nothing about them
 	case "OPENSSH PRIVATE KEY":
-		return failure(ErrUnsupported, "a private key in OpenSSH's own form", "convert it: ssh-keygen -p -m PKCS8 -f FILE", nil)
+		return found.addOpenSSH(block, password)
 	case "TRUSTED CERTIFICATE":
 		return failure(ErrUnsupported, "a certificate with OpenSSL's trust settings", "convert it: openssl x509 -in FILE", nil)
 	}
@@ -65,7 +65,7 @@ func readBlock(block *pem.Block, password string, found *contents) *Error {
 
 // addDecrypted adds a key that was encrypted. A wrong password is noticed by
 // what comes out, not always by the padding.
-func (c *contents) addDecrypted(der []byte) *Error {
+func (c *Contents) addDecrypted(der []byte) *Error {
 	err := c.addKeyDER(der)
 	if err != nil && err.Kind == ErrSyntax {
 		return failure(ErrPassword, "the private key can't be decrypted", "set Password or KeyPassword", nil)
@@ -75,15 +75,15 @@ func (c *contents) addDecrypted(der []byte) *Error {
 
 // readPublic reads a certificate or a public key, or several, in PEM or DER. A
 // private key has no business there.
-func readPublic(data []byte, found *contents) *Error {
+func readPublic(data []byte, found *Contents) *Error {
 	var err *Error
 	if isPEM(data) {
 		err = readPEM(data, "", found)
 	} else {
 		err = readDER(data, "", found)
 	}
-	if err == nil && len(found.keys) > 0 || err != nil && err.Kind == ErrPassword {
-		return failure(ErrSyntax, "there is a private key in it", "use a type for private keys, such as PEMKeyFile or Auto", nil)
+	if err == nil && len(found.Keys) > 0 || err != nil && err.Kind == ErrPassword {
+		return failure(ErrSyntax, "there is a private key in it", "open it as what may hold private keys, such as PEM", nil)
 	}
 	return err
 }

@@ -1,10 +1,10 @@
-package certificate
+package container
 
 import "encoding/asn1"
 
 // readP7B reads the certificates of a SignedData, RFC 2315 section 9: what a P7B
 // file is, signed by nobody. PEM around it is allowed.
-func readP7B(data []byte, found *contents) *Error {
+func readP7B(data []byte, found *Contents) *Error {
 	if isPEM(data) && data[0] != tagSequence {
 		return readPEM(data, "", found)
 	}

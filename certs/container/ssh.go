@@ -1,4 +1,4 @@
-package certificate
+package container
 
 import (
 	"bytes"
@@ -40,7 +40,7 @@ func isSSH(text []byte) bool {
 
 // readSSH reads a public key as one line of authorized_keys, without options; in
 // the form of RFC 4716; or as it goes over the wire.
-func readSSH(data []byte, found *contents) *Error {
+func readSSH(data []byte, found *Contents) *Error {
 	blob := data
 	text := strings.TrimSpace(string(data))
 	var encoded string
@@ -110,8 +110,9 @@ func parseSSHPublicKey(blob []byte) (crypto.PublicKey, *Error) {
 	return nil, broken
 }
 
-// marshalSSHPublicKey is parseSSHPublicKey's counterpart; nil for other kinds.
-func marshalSSHPublicKey(key crypto.PublicKey) []byte {
+// MarshalSSHPublicKey gives a public key as SSH sends it over the wire (RFC 4253 section
+// 6.6), which is what its fingerprints are of; nil for kinds that SSH doesn't have.
+func MarshalSSHPublicKey(key crypto.PublicKey) []byte {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
 		b := appendSSHString(nil, []byte(sshRSA))

@@ -1,4 +1,4 @@
-package certificate
+package container
 
 import (
 	"bytes"
@@ -8,52 +8,53 @@ import (
 
 func isPEM(data []byte) bool { return bytes.Contains(data, []byte("-----BEGIN ")) }
 
-// sniff tells a store's format from its content; formatAuto means that it can't.
-func sniff(data []byte) format {
+// Sniff tells the format of a file from its content; [Auto] means that it can't. That
+// the file is whole and right is not what it says.
+func Sniff(data []byte) Format {
 	text := bytes.TrimLeft(data, " \t\r\n\xef\xbb\xbf")
 	switch {
 	case len(text) == 0:
-		return formatAuto
+		return Auto
 	case len(data) > 4 && (bytes.HasPrefix(data, jksMagic) || bytes.HasPrefix(data, jceksMagic)):
-		return formatJKS
+		return JKS
 	case data[0] == tagSequence:
 		return sniffDER(data)
 	case text[0] == '{':
-		return formatJWK
+		return JWK
 	case text[0] == '<':
-		return formatXML
-	case bytes.HasPrefix(text, []byte("PuTTY-User-Key-File-")):
-		return formatPPK
+		return XML
+	case bytes.HasPrefix(text, []byte(ppkBegin)):
+		return PPK
 	case isSSH(text):
-		return formatSSH
+		return SSHPublic
 	case isPEM(data):
-		return formatPEM
+		return PEM
 	}
-	return formatAuto
+	return Auto
 }
 
 const tagSequence = 0x30
 
 // sniffDER tells apart by the first elements of the outer SEQUENCE.
-func sniffDER(data []byte) format {
+func sniffDER(data []byte) Format {
 	var outer, first, second asn1.RawValue
 	if rest, err := asn1.Unmarshal(data, &outer); err != nil || len(rest) > 0 && outer.Tag != asn1.TagSequence {
-		return formatAuto
+		return Auto
 	}
 	rest, err := asn1.Unmarshal(outer.Bytes, &first)
 	if err != nil {
-		return formatAuto
+		return Auto
 	}
 	asn1.Unmarshal(rest, &second)
 	switch {
 	case first.Tag == asn1.TagOID:
-		return formatP7B // ContentInfo, RFC 2315 section 7
+		return PKCS7 // ContentInfo, RFC 2315 section 7
 	case first.Tag == asn1.TagInteger && bytes.Equal(first.Bytes, []byte{3}) && second.Tag == asn1.TagSequence:
-		return formatPFX // RFC 7292 section 4
+		return PKCS12 // RFC 7292 section 4
 	case first.Tag == asn1.TagSequence && second.Tag == asn1.TagSequence && isBCFKS(first.Bytes):
-		return formatBCFKS
+		return BCFKS
 	}
-	return formatDER
+	return DER
 }
 
 // isBCFKS recognizes the EncryptedObjectStoreData at the start of Bouncy Castle's
@@ -70,7 +71,7 @@ func isBCFKS(data []byte) bool {
 }
 
 // readDER reads certificates in a row, or one key of any kind.
-func readDER(data []byte, password string, found *contents) *Error {
+func readDER(data []byte, password string, found *Contents) *Error {
 	if _, err := x509.ParsePKIXPublicKey(data); err == nil {
 		return found.addPublicDER(data)
 	}

@@ -1,4 +1,4 @@
-package certificate
+package container
 
 import (
 	"bytes"
@@ -30,7 +30,7 @@ type jwk struct {
 	Keys []jwk    `json:"keys"`
 }
 
-func readJWK(data []byte, found *contents) *Error {
+func readJWK(data []byte, found *Contents) *Error {
 	var k jwk
 	if err := json.Unmarshal(data, &k); err != nil {
 		return failure(ErrSyntax, "it is not a JSON Web Key", "", err)
@@ -47,7 +47,7 @@ func readJWK(data []byte, found *contents) *Error {
 	return nil
 }
 
-func (k *jwk) add(found *contents) *Error {
+func (k *jwk) add(found *Contents) *Error {
 	var public crypto.PublicKey
 	var private crypto.Signer
 	var err *Error
@@ -70,7 +70,7 @@ func (k *jwk) add(found *contents) *Error {
 		if err := found.addCertificate(der); err != nil {
 			return err
 		}
-		if cert := found.certs[len(found.certs)-1]; i == 0 && !samePublicKey(cert.PublicKey, public) {
+		if cert := found.Certificates[len(found.Certificates)-1]; i == 0 && !samePublicKey(cert.PublicKey, public) {
 			return failure(ErrSyntax, `the first certificate of "x5c" is for another key (RFC 7517 section 4.7)`, "", nil)
 		}
 	}
@@ -116,11 +116,10 @@ func (k *jwk) rsa() (crypto.PublicKey, crypto.Signer, *Error) {
 	if len(k.Oth) > 0 {
 		return nil, nil, failure(ErrUnsupported, "an RSA key of more than two primes", "", nil)
 	}
-	private := &rsa.PrivateKey{PublicKey: *public, D: n[2], Primes: []*big.Int{n[3], n[4]}}
-	if err := private.Validate(); err != nil {
-		return nil, nil, failure(ErrSyntax, "the members of the RSA key don't fit together", "", err)
+	private, cause := rsaKey(public, n[2], n[3], n[4])
+	if cause != nil {
+		return nil, nil, failure(ErrSyntax, "the members of the RSA key don't fit together", "", cause)
 	}
-	private.Precompute()
 	return public, private, nil
 }
 
