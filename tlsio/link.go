@@ -32,18 +32,18 @@ const (
 // One goroutine connects and then reads; it ends with the connection. Another
 // exists only while there is output. The loop's goroutine calls dispatch.
 type link struct {
-	app    *App
-	op     string // constructor's name, for errors
-	cancel context.CancelFunc
-	done   chan struct{} // closed when the reading goroutine has ended
+	app  *App
+	op   string        // constructor's name, for errors
+	done chan struct{} // closed when the reading goroutine has ended
 
 	mu       sync.Mutex
-	changed  sync.Cond // on mu: space in in, closed, detached, paused, draining
-	owner    *instance // nil once closed or detached
-	set      settings  // socket options, applied when connected
-	conn     net.Conn  // nil until connected
-	secured  *Conn     // conn, if it is TLS
-	up       bool      // connected, handshake done
+	changed  sync.Cond          // on mu: space in in, closed, detached, paused, draining
+	cancel   context.CancelFunc // of connecting; never nil
+	owner    *instance          // nil once closed or detached
+	set      settings           // socket options, applied when connected
+	conn     net.Conn           // nil until connected
+	secured  *Conn              // conn, if it is TLS
+	up       bool               // connected, handshake done
 	closed   bool
 	detached bool // conn is to be taken out of the link
 	paused   bool // the owner wants nothing to be read
@@ -66,7 +66,7 @@ type link struct {
 }
 
 func newLink(app *App, op string) *link {
-	l := &link{app: app, op: op, done: make(chan struct{}), counted: true}
+	l := &link{app: app, op: op, done: make(chan struct{}), cancel: func() {}, counted: true}
 	l.changed.L = &l.mu
 	app.addRef()
 	return l
@@ -78,7 +78,12 @@ type connector func(ctx context.Context) (net.Conn, error)
 // start runs the link on what connect will return.
 func (l *link) start(connect connector) {
 	ctx, cancel := context.WithCancel(context.Background())
+	l.mu.Lock()
 	l.cancel = cancel
+	if l.closed {
+		cancel() // by its listener's CloseAll, which knows the link already
+	}
+	l.mu.Unlock()
 	go func() {
 		defer close(l.done)
 		defer cancel()
@@ -91,7 +96,6 @@ func (l *link) start(connect connector) {
 
 // startOn runs the link on a connection that exists.
 func (l *link) startOn(conn net.Conn) {
-	l.cancel = func() {}
 	if !l.connected(conn, nil) {
 		close(l.done)
 		return
@@ -450,7 +454,10 @@ func (l *link) close() {
 		return // drain closes
 	}
 	if l.draining {
-		return
+		// It sends the end, and a Read that is stuck in sending an alert may hold the
+		// lock that crypto/tls wants for that.
+		l.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
+		return // drain closes
 	}
 	if l.secured != nil {
 		go l.conn.Close() // sends close_notify, which may wait for the peer
@@ -527,11 +534,12 @@ func (l *link) detach() {
 // patience, unless that is 0.
 func (l *link) take(ctx context.Context, patience time.Duration) (net.Conn, []byte, error) {
 	stop := context.AfterFunc(ctx, func() {
-		l.cancel()
 		l.mu.Lock()
-		defer l.mu.Unlock()
-		if l.conn != nil {
-			l.conn.Close()
+		l.cancel()
+		conn := l.conn
+		l.mu.Unlock()
+		if conn != nil {
+			conn.Close() // not under mu: close_notify may wait for the peer
 		}
 	})
 	<-l.done
@@ -545,6 +553,9 @@ func (l *link) take(ctx context.Context, patience time.Duration) (net.Conn, []by
 		l.changed.Wait()
 	}
 	if !stop() {
+		if l.conn != nil {
+			go l.conn.Close() // it may have come after ctx ended
+		}
 		return nil, nil, &Error{Op: l.op, Stage: StageConnect, Err: context.Cause(ctx)}
 	}
 	if l.conn == nil {

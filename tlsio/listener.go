@@ -228,7 +228,7 @@ func (a *acceptor) acceptLoop() {
 		switch {
 		case a.closed && !a.moved:
 			if conn != nil {
-				conn.Close()
+				go conn.Close() // not under mu: close_notify may wait for the peer
 			}
 			err = ErrClosed
 		case err != nil:

@@ -1,6 +1,7 @@
 package netstack
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -93,10 +94,32 @@ func (s *Stack) admits(source, destination tcpip.FullAddress) bool {
 		return true
 	}
 	// What is for somebody else, or can't be answered, is the stack's to drop.
-	if a := from.Addr(); from.Port() == 0 || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || !s.owns(to.Addr()) {
+	if from.Port() == 0 || !s.answers(from.Addr()) || !s.owns(to.Addr()) {
 		return true
 	}
 	return gate.asks(from)
+}
+
+// answers reports whether a can be the address of another machine: no group, broadcast
+// or reserved one (RFC 1122 §3.2.1.3), and not our own, which is forged.
+func (s *Stack) answers(a netip.Addr) bool {
+	if a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() {
+		return false
+	}
+	if !a.Is4() {
+		return !s.owns(a)
+	}
+	if a.As4()[0] >= 240 {
+		return false
+	}
+	own := s.Lease().Prefix
+	return a != own.Addr() && (!own.IsValid() || own.Bits() > 30 || !own.Contains(a) || !isLast(a, own.Bits()))
+}
+
+// isLast reports whether all bits of an IPv4 address behind the first ones are set.
+func isLast(a netip.Addr, bits int) bool {
+	b := a.As4()
+	return binary.BigEndian.Uint32(b[:])|^uint32(0)<<(32-bits) == ^uint32(0)
 }
 
 // owns reports whether a is an address of the Ethernet port, broadcasts left out.

@@ -1,0 +1,140 @@
+package tlsio
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"testing"
+	"time"
+)
+
+// pipes is a network whose one connection is given: it holds nothing, so writes wait
+// for reads.
+type pipes struct {
+	Network
+	conn net.Conn
+}
+
+func (n *pipes) DialContext(context.Context, string, string) (net.Conn, error) { return n.conn, nil }
+
+// Close comes to its end where a peer has broken a record and doesn't read, so that the
+// reading goroutine hangs in the alert and the writing one, with the end, behind it.
+func TestCloseWhileEndIsStuck(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the time-outs of Close")
+	}
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	r := newRigOn(t, &pipes{HostNetwork{}, ours}) // fails if goroutines stay
+	o := clientOptions(t)
+	sock, err := NewTLS(r.app, r.tls(TLSClientOptions{Address: "192.0.2.1", Port: 443, TLS: o}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.serve(theirs, func(c *tls.Config) { c.SessionTicketsDisabled = true })
+	r.next("writable")
+	if _, err := theirs.Write(append([]byte{23, 3, 3, 0, 32}, make([]byte, 32)...)); err != nil {
+		t.Fatal(err)
+	}
+	theirs.SetReadDeadline(time.Now().Add(limit))
+	if _, err := theirs.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := sock.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	l := sock.link.Load()
+	time.Sleep(20 * time.Millisecond) // usually enough for the writing goroutine to hang
+	if err := sock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ended := func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return !l.draining
+	}
+	for end := time.Now().Add(2 * closeTimeout); !ended(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Error("the connection stays open")
+			theirs.Close()
+			return
+		}
+	}
+}
+
+// A listener's CloseAll from another goroutine may find a connection between Read's
+// making it known and its beginning.
+func TestCloseAllWhileReading(t *testing.T) {
+	for _, begin := range []func(l *link, conn net.Conn){
+		func(l *link, conn net.Conn) { l.startOn(conn) },
+		func(l *link, conn net.Conn) {
+			l.start(func(ctx context.Context) (net.Conn, error) {
+				<-ctx.Done()
+				conn.Close()
+				return nil, ctx.Err()
+			})
+		},
+	} {
+		r := newRig(t)
+		ln, err := NewListener(r.app, ListenerOptions{Address: "127.0.0.1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours, theirs := net.Pipe()
+		sock := &TCP{}
+		l := newLink(r.app, "Read")
+		l.acceptor = &ln.acceptor
+		sock.own(l, &socketOptions{})
+		ln.remember(l)
+		if err := ln.CloseAll(); err != nil {
+			t.Error(err)
+		}
+		begin(l, ours)
+		theirs.SetReadDeadline(time.Now().Add(limit))
+		if _, err := theirs.Read(make([]byte, 1)); err == nil || isTimeout(err) {
+			t.Errorf("the connection stays open: %v", err)
+		}
+		theirs.Close()
+	}
+}
+
+// NetConn's context may end at the moment at which the connection is there: then that
+// is closed.
+func TestNetConnLateConnection(t *testing.T) {
+	for range 20 {
+		ours, theirs := net.Pipe()
+		ctx, cancel := context.WithCancel(context.Background())
+		r := newRigOn(t, &late{HostNetwork{}, ours, ctx})
+		sock, err := NewTCP(r.app, r.tcp(TCPOptions{Address: "192.0.2.1", Port: 443}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go cancel()
+		if _, err := sock.NetConn(ctx); err == nil {
+			t.Error("no error")
+		}
+		theirs.SetReadDeadline(time.Now().Add(limit))
+		if _, err := theirs.Read(make([]byte, 1)); err == nil || isTimeout(err) {
+			t.Fatalf("the connection stays open: %v", err)
+		}
+		theirs.Close()
+	}
+}
+
+// late is a network that connects when ctx has ended, whoever wants that no more.
+type late struct {
+	Network
+	conn net.Conn
+	ctx  context.Context
+}
+
+func (n *late) DialContext(context.Context, string, string) (net.Conn, error) {
+	<-n.ctx.Done()
+	time.Sleep(time.Millisecond)
+	return lateConn{n.conn}, nil
+}
+
+// lateConn takes the options that links set.
+type lateConn struct{ net.Conn }
+
+func (lateConn) SetNoDelay(bool) error { return nil }
