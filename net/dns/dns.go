@@ -136,10 +136,13 @@ func (s Server) exchange(ctx context.Context, network string, q question) (addrs
 	addrs, truncated, err = transfer(conn, query, func(b []byte) ([]netip.Addr, bool, error) {
 		return parse(b, id, q)
 	})
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
 		err = ErrNoAnswer
+	case truncated && network == "tcp":
+		return nil, false, fmt.Errorf("%w: cut short over TCP", ErrBadAnswer) // not: without addresses
 	}
-	return addrs, truncated && network == "udp", err
+	return addrs, truncated, err
 }
 
 type parser func([]byte) ([]netip.Addr, bool, error)

@@ -157,6 +157,11 @@ func TestLookup(t *testing.T) {
 			}
 			return answer(q, rs...)
 		}, "192.0.2.0 ", nil},
+		{"truncated over TCP too", func(q dnsmessage.Message, _ string) dnsmessage.Message {
+			r := answer(q)
+			r.Truncated = true
+			return r
+		}, "", ErrBadAnswer},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			addrs, err := serve(t, tt.z).Lookup(t.Context(), host)
