@@ -696,3 +696,20 @@ func TestReloadWhileHandshaking(t *testing.T) {
 	close(stop)
 	wg.Wait()
 }
+
+// TestUnsetClock: a clock that says nothing, the zero time, isn't taken for the machine's.
+func TestUnsetClock(t *testing.T) {
+	for _, mode := range []VerifyMode{VerifyRequired, VerifyOptional} {
+		client := clientContext(t, func(o *TLSOptions) {
+			o.VerifyMode, o.Now = mode, func() time.Time { return time.Time{} }
+		})
+		p := connect(t, serverContext(t, nil), client, SecureOptions{}, SecureOptions{})
+		if mode == VerifyRequired {
+			if e, ok := p.clientErr.(*Error); !ok || e.Code() != CodeNotYetValid {
+				t.Errorf("got %v", p.clientErr)
+			}
+		} else if s := p.ok(t).client.State(); s.Authorized() {
+			t.Error("authorized at the zero time")
+		}
+	}
+}

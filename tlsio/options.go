@@ -86,7 +86,8 @@ type TLSOptions struct {
 	// HandshakeTimeout limits the whole handshake. 0 means DefaultHandshakeTimeout.
 	HandshakeTimeout time.Duration
 
-	// Now is the clock for judging certificates; nil means time.Now.
+	// Now is the clock for judging certificates; nil means time.Now. At the zero time,
+	// that of a clock that isn't set, nothing is valid yet.
 	Now func() time.Time
 
 	// VerifyMode says what follows when the peer's certificate doesn't verify;

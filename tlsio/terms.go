@@ -87,12 +87,27 @@ type builder struct {
 
 func (b *builder) add(what string, value any, fix string) { b.errs.add(b.prefix+what, value, fix) }
 
+// judgingClock returns now without the zero time, for which crypto/x509 would take the
+// machine's. The start of Unix's time is as unfit to judge by, and says so.
+func judgingClock(now func() time.Time) func() time.Time {
+	if now == nil {
+		return nil
+	}
+	return func() time.Time {
+		if at := now(); !at.IsZero() {
+			return at
+		}
+		return time.Unix(0, 0)
+	}
+}
+
 // commonTerms validates what both roles have. prefix names where o stands in the
 // options that the user wrote. The result is of use only if errs didn't grow.
 func (o *TLSOptions) commonTerms(errs *optionErrors, prefix string, server bool) *terms {
 	t := &terms{server: server, tap: o.Tap, own: o.Tap != nil || o.VerifyPeer != nil}
-	t.rules = rules{server: server, now: o.Now, decide: o.VerifyPeer, host: o.Host}
-	t.config = &tls.Config{Time: o.Now, SessionTicketsDisabled: o.NoSessions, KeyLogWriter: o.KeyLog}
+	now := judgingClock(o.Now)
+	t.rules = rules{server: server, now: now, decide: o.VerifyPeer, host: o.Host}
+	t.config = &tls.Config{Time: now, SessionTicketsDisabled: o.NoSessions, KeyLogWriter: o.KeyLog}
 	t.config.MinVersion, t.config.MaxVersion = o.versions(errs, prefix)
 	for i, p := range o.ApplicationLayerProtocol {
 		if len(p) < 1 || len(p) > 255 {
