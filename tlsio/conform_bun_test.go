@@ -396,4 +396,18 @@ func TestBunListenOptions(t *testing.T) {
 		c.Close()
 		t.Error("a listener on ::1 took an IPv4 connection")
 	}
+	all, err := NewListener(r.app, ListenerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer all.Close()
+	port, _ = all.Port()
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		c, err := testNetwork(t).DialContext(timeout(t), "tcp", net.JoinHostPort(host, itoa(port)))
+		if err != nil {
+			t.Errorf("a listener on all addresses doesn't take %s: %v", host, err)
+			continue
+		}
+		c.Close()
+	}
 }

@@ -306,6 +306,24 @@ func TestIoTMinDHSize(t *testing.T) {
 		t.Errorf("answer % x, want the alert 40", answer)
 	}
 	wantError(t, refused.next(t), StageHandshake, Alert{AlertSent, 40})
+
+	// Nor is there a curve for one whose suite is there; with P-256 there is.
+	for _, tt := range []struct {
+		groups []uint16
+		answer byte
+	}{{[]uint16{22, 26}, 21}, {[]uint16{22, 26, 23}, 22}} {
+		raw := testDial(t, tlsLn.Addr().String())
+		raw.SetDeadline(time.Now().Add(limit))
+		raw.Write(clientHelloWith(0x0303, tt.groups, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256))
+		answer := readAll(t, raw, 7)
+		if answer[0] != tt.answer || tt.answer == 21 && answer[6] != 40 {
+			t.Errorf("groups %d: answer % x, want a record of type %d", tt.groups, answer, tt.answer)
+		}
+		raw.Close()
+		if tt.answer == 21 {
+			wantError(t, refused.next(t), StageHandshake, Alert{AlertSent, 40})
+		}
+	}
 }
 
 // record is a TLS record in plain text.
@@ -313,9 +331,14 @@ func record(kind byte, body []byte) []byte {
 	return append([]byte{kind, 3, 3, byte(len(body) >> 8), byte(len(body))}, body...)
 }
 
-// clientHello is one of TLS 1.2 or below without extensions but the groups
-// secp256k1 and brainpoolP256r1.
+// clientHello is one of TLS 1.2 or below with the groups secp256k1 and
+// brainpoolP256r1.
 func clientHello(version uint16, suites ...uint16) []byte {
+	return clientHelloWith(version, []uint16{22, 26}, suites...)
+}
+
+// clientHelloWith is one with the given groups, and ECDSA with SHA-256 as signature.
+func clientHelloWith(version uint16, groups []uint16, suites ...uint16) []byte {
 	body := binary.BigEndian.AppendUint16(nil, version)
 	body = append(append(body, make([]byte, 32)...), 0)
 	body = binary.BigEndian.AppendUint16(body, uint16(2*len(suites)))
@@ -323,7 +346,13 @@ func clientHello(version uint16, suites ...uint16) []byte {
 		body = binary.BigEndian.AppendUint16(body, s)
 	}
 	body = append(body, 1, 0)
-	body = append(body, 0, 10, 0, 10, 0, 6, 0, 4, 0, 22, 0, 26)
+	extensions := []byte{0, 10, 0, byte(2 + 2*len(groups)), 0, byte(2 * len(groups))}
+	for _, g := range groups {
+		extensions = binary.BigEndian.AppendUint16(extensions, g)
+	}
+	extensions = append(extensions, 0, 13, 0, 4, 0, 2, 4, 3)
+	body = binary.BigEndian.AppendUint16(body, uint16(len(extensions)))
+	body = append(body, extensions...)
 	return record(22, append([]byte{1, 0, byte(len(body) >> 8), byte(len(body))}, body...))
 }
 

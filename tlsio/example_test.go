@@ -173,7 +173,7 @@ func ExampleListen() {
 	fmt.Println(hint)
 	// Output:
 	// echo
-	// certificate is for [sensor.test] []; set Host to one of them or reissue it
+	// certificate is for sensor.test; set Host to it, or reissue the certificate
 }
 
 // Packets to and from anybody.

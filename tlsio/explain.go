@@ -58,7 +58,15 @@ func certificateHint(err error) string {
 		if len(c.DNSNames) == 0 && len(c.IPAddresses) == 0 {
 			return "certificate has no DNS name or IP address; add them as SAN"
 		}
-		return fmt.Sprintf("certificate is for %v %v; set Host to one of them or reissue it", c.DNSNames, c.IPAddresses)
+		names := append([]string(nil), c.DNSNames...)
+		for _, ip := range c.IPAddresses {
+			names = append(names, ip.String())
+		}
+		of := "one of them"
+		if len(names) == 1 {
+			of = "it"
+		}
+		return "certificate is for " + strings.Join(names, ", ") + "; set Host to " + of + ", or reissue the certificate"
 	}
 	if u, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		if u.Cert == nil {

@@ -315,6 +315,12 @@ func (c *Client) Disconnect() {
 	<-c.done
 }
 
+// Close is Disconnect, for those who want an io.Closer. It returns nil.
+func (c *Client) Close() error {
+	c.Disconnect()
+	return nil
+}
+
 // Done is closed when there is no connection and no further attempt will be made.
 func (c *Client) Done() <-chan struct{} { return c.done }
 

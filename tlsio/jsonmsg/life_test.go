@@ -165,7 +165,6 @@ func TestAuthTimeout(t *testing.T) {
 //
 //conform:tls-json Server.close works tlsio/jsonmsg.Server.Close, tlsio/jsonmsg.Server.Shutdown
 //conform:tls-json Server.event.close works tlsio/jsonmsg.ServerOptions.OnClose
-//conform:tls-json Server.ids works tlsio/jsonmsg.Server.Clients
 func TestClose(t *testing.T) {
 	s, c, id := pair(t, nil, nil)
 	unauthenticated := dialPeer(t, s.port)
@@ -207,12 +206,16 @@ func TestClose(t *testing.T) {
 	s.quiet()
 }
 
+//conform:tls-json Server.ids works tlsio/jsonmsg.Server.Clients
 func TestIDsAreNeverUsedTwice(t *testing.T) {
 	s := newTestServer(t, nil)
 	for want := range uint64(5) {
 		p := loginPeer(t, s.port)
 		if n := s.next("authenticated"); n.id != want {
 			t.Errorf("id %d, want %d", n.id, want)
+		}
+		if ids := s.Clients(); len(ids) != 1 || ids[0] != want {
+			t.Errorf("clients %v, want %d", ids, want)
 		}
 		p.conn.Close()
 		if n := s.next("close"); n.id != want || n.err != nil {
@@ -365,6 +368,8 @@ func TestTruncated(t *testing.T) {
 //
 //conform:tls-json keepAlive works tlsio/jsonmsg.ServerOptions.KeepAliveInterval
 //conform:tls-json wire.6 works tlsio/jsonmsg.ServerOptions.KeepAliveInterval, tlsio/jsonmsg.ServerOptions.KeepAliveTimeout
+//conform:tls-json Server.keepAliveInterval works tlsio/jsonmsg.ServerOptions.KeepAliveInterval
+//conform:tls-json Server.keepAliveTimeout works tlsio/jsonmsg.ServerOptions.KeepAliveTimeout
 //conform:tls-json Server.event.timeout works tlsio/jsonmsg.ServerOptions.OnTimeout
 func TestKeepAlive(t *testing.T) {
 	s := newTestServer(t, func(o *ServerOptions) { o.KeepAliveInterval, o.KeepAliveTimeout = 10*time.Millisecond, 2*time.Second })
@@ -431,6 +436,8 @@ func TestPingKeys(t *testing.T) {
 }
 
 // TestPing answers every key.
+//
+//conform:tls-json wire.6 works tlsio/jsonmsg.Client
 func TestPing(t *testing.T) {
 	ps := newPeerServer(t)
 	c := newTestClient(t, ps.port, nil)
@@ -569,7 +576,9 @@ func TestReconnect(t *testing.T) {
 
 	// Disconnect ends it, also from the outside of a handler, also twice.
 	c.Disconnect()
-	c.Disconnect()
+	if err := io.Closer(c.Client).Close(); err != nil { // the same under Go's name
+		t.Error(err)
+	}
 	if x := c.next("close"); x.err != ErrDisconnected {
 		t.Errorf("close %v", x.err)
 	}

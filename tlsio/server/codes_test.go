@@ -21,38 +21,14 @@ import (
 	"ingot.dev/tlsio/server/certificate"
 )
 
-// TestCodes: numbers and texts are the reference's, and system errors have the
-// numbers that Windows' sockets have for them.
+// TestCodes: numbers and texts are the reference's.
 //
 //conform:ipworks error.100 differs tlsio/server.CodeRemotePort -- number and text are known, nothing raises it: a server has no RemotePort to change
 //conform:ipworks error.101 differs tlsio/server.CodeRemoteHost -- number and text are known, nothing raises it: a server has no RemoteHost to change
 //conform:ipworks error.102 differs tlsio/server.CodeRemoteHostInvalid -- number and text are known, nothing raises it: a server connects to no RemoteHost
 //conform:ipworks error.116 differs tlsio/server.CodeRemotePortZero -- number and text are known, nothing raises it: a server connects to no RemotePort
 //conform:ipworks error.270 differs tlsio/server.CodeSecurityLibrary -- number and text are known, nothing raises it: TLS is compiled in, so there is nothing to load
-//conform:ipworks error.283 differs tlsio/server.CodeEncrypt -- number and text are known, nothing raises it: no way is known to make encryption fail
-//conform:ipworks error.10009 works tlsio/server.CodeBadFile, tlsio/server.CodeOf
-//conform:ipworks error.10014 works tlsio/server.CodeBadAddress, tlsio/server.CodeOf
-//conform:ipworks error.10036 works tlsio/server.CodeInProgress, tlsio/server.CodeOf
-//conform:ipworks error.10037 works tlsio/server.CodeAlreadyInProgress, tlsio/server.CodeOf
-//conform:ipworks error.10039 works tlsio/server.CodeDestinationRequired, tlsio/server.CodeOf
-//conform:ipworks error.10041 works tlsio/server.CodeWrongProtocolType, tlsio/server.CodeOf
-//conform:ipworks error.10042 works tlsio/server.CodeBadProtocolOption, tlsio/server.CodeOf
-//conform:ipworks error.10043 works tlsio/server.CodeProtocolNotSupported, tlsio/server.CodeOf
-//conform:ipworks error.10044 works tlsio/server.CodeSocketTypeNotSupported, tlsio/server.CodeOf
-//conform:ipworks error.10046 works tlsio/server.CodeProtocolFamilyNotSupported, tlsio/server.CodeOf
-//conform:ipworks error.10050 works tlsio/server.CodeNetworkDown, tlsio/server.CodeOf
-//conform:ipworks error.10052 works tlsio/server.CodeNetworkReset, tlsio/server.CodeOf
-//conform:ipworks error.10056 works tlsio/server.CodeAlreadyConnected, tlsio/server.CodeOf
-//conform:ipworks error.10059 works tlsio/server.CodeTooManyReferences, tlsio/server.CodeOf
-//conform:ipworks error.10062 works tlsio/server.CodeTooManyLinks, tlsio/server.CodeOf
-//conform:ipworks error.10063 works tlsio/server.CodeNameTooLong, tlsio/server.CodeOf
-//conform:ipworks error.10064 works tlsio/server.CodeHostDown, tlsio/server.CodeOf
-//conform:ipworks error.10066 works tlsio/server.CodeNotEmpty, tlsio/server.CodeOf
 //conform:ipworks error.10067 differs tlsio/server.CodeTooManyProcesses -- number and text are known, nothing raises it: no system here has this error
-//conform:ipworks error.10068 works tlsio/server.CodeTooManyUsers, tlsio/server.CodeOf
-//conform:ipworks error.10069 works tlsio/server.CodeQuotaExceeded, tlsio/server.CodeOf
-//conform:ipworks error.10070 works tlsio/server.CodeStale, tlsio/server.CodeOf
-//conform:ipworks error.10071 works tlsio/server.CodeRemote, tlsio/server.CodeOf
 //conform:ipworks error.10091 differs tlsio/server.CodeNetworkUnavailable -- number and text are known, nothing raises it: there is no Winsock
 //conform:ipworks error.10092 differs tlsio/server.CodeWinsockVersion -- number and text are known, nothing raises it: there is no Winsock
 //conform:ipworks error.10093 differs tlsio/server.CodeWinsockNotLoaded -- number and text are known, nothing raises it: there is no Winsock
@@ -153,23 +129,46 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// TestSystemErrors wraps each system error as package net does.
+// TestSystemErrors wraps each system error as package net does; each has the number
+// that Windows' sockets have for it.
 //
 //conform:ipworks error.10004 works tlsio/server.CodeInterrupted, tlsio/server.CodeOf
+//conform:ipworks error.10009 works tlsio/server.CodeBadFile, tlsio/server.CodeOf
 //conform:ipworks error.10013 works tlsio/server.CodeAccessDenied, tlsio/server.CodeOf
+//conform:ipworks error.10014 works tlsio/server.CodeBadAddress, tlsio/server.CodeOf
 //conform:ipworks error.10022 works tlsio/server.CodeInvalidArgument, tlsio/server.CodeOf
 //conform:ipworks error.10024 works tlsio/server.CodeTooManyFiles, tlsio/server.CodeOf
 //conform:ipworks error.10035 works tlsio/server.CodeSocketWouldBlock, tlsio/server.CodeOf
+//conform:ipworks error.10036 works tlsio/server.CodeInProgress, tlsio/server.CodeOf
+//conform:ipworks error.10037 works tlsio/server.CodeAlreadyInProgress, tlsio/server.CodeOf
 //conform:ipworks error.10038 works tlsio/server.CodeNotSocket, tlsio/server.CodeOf
+//conform:ipworks error.10039 works tlsio/server.CodeDestinationRequired, tlsio/server.CodeOf
 //conform:ipworks error.10040 works tlsio/server.CodeMessageTooLong, tlsio/server.CodeOf
+//conform:ipworks error.10041 works tlsio/server.CodeWrongProtocolType, tlsio/server.CodeOf
+//conform:ipworks error.10042 works tlsio/server.CodeBadProtocolOption, tlsio/server.CodeOf
+//conform:ipworks error.10043 works tlsio/server.CodeProtocolNotSupported, tlsio/server.CodeOf
+//conform:ipworks error.10044 works tlsio/server.CodeSocketTypeNotSupported, tlsio/server.CodeOf
 //conform:ipworks error.10045 works tlsio/server.CodeNotSupported, tlsio/server.CodeOf
+//conform:ipworks error.10046 works tlsio/server.CodeProtocolFamilyNotSupported, tlsio/server.CodeOf
 //conform:ipworks error.10047 works tlsio/server.CodeAddressFamilyNotSupported, tlsio/server.CodeOf
+//conform:ipworks error.10050 works tlsio/server.CodeNetworkDown, tlsio/server.CodeOf
 //conform:ipworks error.10051 works tlsio/server.CodeNetworkUnreachable, tlsio/server.CodeOf
+//conform:ipworks error.10052 works tlsio/server.CodeNetworkReset, tlsio/server.CodeOf
 //conform:ipworks error.10053 works tlsio/server.CodeAborted, tlsio/server.CodeOf
 //conform:ipworks error.10055 works tlsio/server.CodeNoBufferSpace, tlsio/server.CodeOf
+//conform:ipworks error.10056 works tlsio/server.CodeAlreadyConnected, tlsio/server.CodeOf
 //conform:ipworks error.10057 works tlsio/server.CodeNotConnected, tlsio/server.CodeOf
 //conform:ipworks error.10058 works tlsio/server.CodeShutdown, tlsio/server.CodeOf
+//conform:ipworks error.10059 works tlsio/server.CodeTooManyReferences, tlsio/server.CodeOf
+//conform:ipworks error.10062 works tlsio/server.CodeTooManyLinks, tlsio/server.CodeOf
+//conform:ipworks error.10063 works tlsio/server.CodeNameTooLong, tlsio/server.CodeOf
+//conform:ipworks error.10064 works tlsio/server.CodeHostDown, tlsio/server.CodeOf
 //conform:ipworks error.10065 works tlsio/server.CodeHostUnreachable, tlsio/server.CodeOf
+//conform:ipworks error.10066 works tlsio/server.CodeNotEmpty, tlsio/server.CodeOf
+//conform:ipworks error.10068 works tlsio/server.CodeTooManyUsers, tlsio/server.CodeOf
+//conform:ipworks error.10069 works tlsio/server.CodeQuotaExceeded, tlsio/server.CodeOf
+//conform:ipworks error.10070 works tlsio/server.CodeStale, tlsio/server.CodeOf
+//conform:ipworks error.10071 works tlsio/server.CodeRemote, tlsio/server.CodeOf
 func TestSystemErrors(t *testing.T) {
 	for no, want := range map[syscall.Errno]Code{
 		syscall.EINTR: 10004, syscall.EBADF: 10009, syscall.EACCES: 10013, syscall.EPERM: 10013, syscall.EFAULT: 10014,
@@ -193,6 +192,7 @@ func TestSystemErrors(t *testing.T) {
 
 // TestOtherErrors: what no peer or system provokes in a test.
 //
+//conform:ipworks error.283 differs tlsio/server.CodeEncrypt, tlsio/server.CodeOf -- number and text are known, it stands for an internal error of crypto/tls while writing, which no way is known to provoke
 //conform:ipworks error.273 works tlsio/server.CodeCredentials, tlsio/server.CodeOf
 //conform:ipworks error.11001 works tlsio/server.CodeHostNotFound, tlsio/server.CodeOf
 //conform:ipworks error.11002 works tlsio/server.CodeHostNotFoundTryAgain, tlsio/server.CodeOf

@@ -20,6 +20,7 @@ import (
 // no others.
 //
 //conform:ipworks DefaultIdleTimeout works tlsio/server.Config.IdleTimeout, tlsio/server.ErrIdle
+//conform:ipworks event.Disconnected works tlsio/server.Handler.Disconnected
 //conform:ipworks Connection.IdleTimeout works tlsio/server.Connection.IdleTimeout, tlsio/server.Connection.SetIdleTimeout
 func TestIdleTimeout(t *testing.T) {
 	b := newBench(t, Config{IdleTimeout: time.Hour}, Handler{}, noReady)

@@ -78,6 +78,7 @@ func TestImplicit(t *testing.T) {
 // what never was connected.
 //
 //conform:ipworks error.276 works tlsio/server.CodeHandshake
+//conform:ipworks event.Connected works tlsio/server.Handler.Connected, tlsio/server.Status
 func TestHandshakeFails(t *testing.T) {
 	b := newBench(t, Config{StartMode: StartImplicit, TLS: serverTLS(t)}, Handler{}, noStatus)
 	cl := b.dial()
@@ -177,6 +178,7 @@ func TestHandshakeFlood(t *testing.T) {
 // TestStartTLS: plain text until StartTLS, whose answer is in plain text still;
 // Connected again; what came behind the command is not taken for secured data.
 //
+//conform:ipworks event.Connected works tlsio/server.Handler.Connected, tlsio/server.Status
 //conform:ipworks startSSL works tlsio/server.Connection.StartTLS, tlsio/server.Server.StartTLS
 //conform:ipworks SSLStartMode.2 works tlsio/server.StartExplicit
 func TestStartTLS(t *testing.T) {
