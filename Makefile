@@ -75,7 +75,7 @@ qemu:
 # What the end-to-end tests talk to; without them those tests would be skipped.
 .PHONY: peers
 peers:
-	@tools/install.sh openssl curl gnutls-cli:gnutls-bin tshark node:nodejs
+	@tools/install.sh openssl curl gnutls-cli:gnutls-bin tshark node:nodejs ssh-keygen:openssh-client
 
 # The go command knows better than make what is up to date.
 .PHONY: $(INGOT)

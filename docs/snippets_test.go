@@ -34,7 +34,7 @@ var packages = map[string]string{
 	"jsonmsg": "ingot.dev/tlsio/jsonmsg", "capture": "ingot.dev/tlsio/capture", "nodecert": "ingot.dev/tlsio/nodecert",
 	"certs": "ingot.dev/certs", "firmware": "ingot.dev/firmware",
 	"context": "context", "net": "net", "slog": "log/slog", "time": "time", "errors": "errors", "fmt": "fmt", "os": "os",
-	"io": "io", "http": "net/http", "tls": "crypto/tls", "x509": "crypto/x509", "netip": "net/netip", "strings": "strings",
+	"io": "io", "http": "net/http", "tls": "crypto/tls", "x509": "crypto/x509", "netip": "net/netip", "strings": "strings", "slices": "slices",
 	"bytes": "bytes", "json": "encoding/json", "embed": "embed", "bufio": "bufio", "fs": "io/fs",
 }
 

@@ -18,16 +18,18 @@ func ExampleTCP() {
 	app.Post(func() {
 		ln, err := tlsio.NewListener(app, tlsio.ListenerOptions{
 			Address: "127.0.0.1",
-			OnReadable: func(l *tlsio.Listener, _ int) {
-				conn, _ := l.Read()
-				tlsio.NewTCP(app, tlsio.TCPOptions{
-					From: conn,
-					OnReadable: func(t *tlsio.TCP, _ int) {
-						p, _ := t.ReadAvailable()
-						t.Write(p)
-					},
-					OnError: func(t *tlsio.TCP, _ error) { t.Close(); l.Close() },
-				})
+			OnReadable: func(l *tlsio.Listener, waiting int) {
+				for range waiting { // those left unread are not announced again
+					conn, _ := l.Read()
+					tlsio.NewTCP(app, tlsio.TCPOptions{
+						From: conn,
+						OnReadable: func(t *tlsio.TCP, _ int) {
+							p, _ := t.ReadAvailable()
+							t.Write(p)
+						},
+						OnError: func(t *tlsio.TCP, _ error) { t.Close(); l.Close() },
+					})
+				}
 			},
 		})
 		if err != nil {
@@ -184,8 +186,10 @@ func ExampleUDP() {
 		clock, err := tlsio.NewUDP(app, tlsio.UDPOptions{
 			Address: "127.0.0.1",
 			OnReadable: func(u *tlsio.UDP, packets int) {
-				p, _ := u.Read() // a whole packet, with its sender
-				u.Write([]byte("12:00, "+string(p.Data)), p.Address, p.Port)
+				for range packets {
+					p, _ := u.Read() // a whole packet, with its sender
+					u.Write([]byte("12:00, "+string(p.Data)), p.Address, p.Port)
+				}
 			},
 		})
 		if err != nil {

@@ -81,7 +81,7 @@ func (i *instance) enterFormat(op string, stage Stage, f Format) (*link, error) 
 func (i *instance) ReadAvailable() ([]byte, error) { return i.readUpTo("ReadAvailable", bufferSize) }
 
 // Read returns up to n bytes, or nil if none have arrived (419's read with a
-// number). n must be positive. Format buffer only.
+// number). They are the caller's. n must be positive. Format buffer only.
 func (i *instance) Read(n int) ([]byte, error) { return i.readUpTo("Read", n) }
 
 func (i *instance) readUpTo(op string, n int) ([]byte, error) {
@@ -210,8 +210,8 @@ func (l *link) accept(op string, p []byte) (writable int, err error) {
 	return l.out.free(), nil
 }
 
-// Close ends the instance: no callback begins after it, and all methods but Close
-// and Target return ErrClosed. Output that Write has taken is still sent, for a
+// Close ends the instance: no callback begins after it, and all methods that return
+// an error return ErrClosed, but for Close and Terminate. Output that Write has taken is still sent, for a
 // few seconds at most. Closing again does nothing.
 func (i *instance) Close() error {
 	l := i.link.Load()

@@ -36,7 +36,8 @@ type ListenerOptions struct {
 	Budget         *Budget
 	OnRefused      func(remote net.Addr, err error)
 
-	// OnReadable is called when connections arrive, with the number waiting.
+	// OnReadable is called when connections arrive, with the number waiting. Those
+	// that are left unread are not announced again until more arrive.
 	OnReadable func(l *Listener, connections int)
 	// OnError is called once, when the listener can't go on.
 	OnError func(l *Listener, err error)

@@ -101,8 +101,8 @@ type TLSOptions struct {
 	VerifyPeer func(*State) error
 
 	// With holds features that need code of their own: Policy, CipherSuites,
-	// Groups, Pins, CRLs, LegacyCommonName, Identities, RootsFor. A program that names
-	// none doesn't carry their code.
+	// Groups, Pins, CRLs, LegacyCommonName, Identities, RootsFor, TicketKeys,
+	// *SessionCache, MinDHSize. A program that names none doesn't carry their code.
 	With []Feature
 
 	// NoSessions turns resumption off: a server gives out no tickets, a client keeps

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
@@ -764,6 +765,26 @@ func TestListenerOptions(t *testing.T) {
 	wantOption(t, err, "app", "Port", "TLS.Host", "TLS.ServerCertificate", "TLS.ClientAuth")
 	if network.listens.Load() != 0 {
 		t.Error("bound in spite of bad options")
+	}
+
+	// Port and address are those that were asked for; without, all addresses.
+	app := NewApp(testNetwork(t))
+	all, err := NewListener(app, ListenerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := first(all.Port())
+	if a, err := all.LocalAddress(); err != nil || !netip.MustParseAddr(a).IsUnspecified() || port == 0 {
+		t.Errorf("listens on %q, port %d, %v", a, port, err)
+	}
+	all.Close()
+	one, err := NewListener(app, ListenerOptions{Address: "127.0.0.1", Port: port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer one.Close()
+	if a := first(one.LocalAddress()); a != "127.0.0.1" || first(one.Port()) != port {
+		t.Errorf("listens on %q, port %d; want port %d", a, first(one.Port()), port)
 	}
 }
 

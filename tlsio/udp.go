@@ -56,7 +56,8 @@ type UDPOptions struct {
 	// 65507, the most that IPv4 has.
 	MaxPacket int
 
-	// OnReadable is called when packets arrive, with the number that waits.
+	// OnReadable is called when packets arrive, with the number that waits. Those
+	// that are left unread are not announced again until more arrive.
 	OnReadable func(u *UDP, packets int)
 	// OnError is called once, when the socket can't go on. After it only Close may
 	// be called.

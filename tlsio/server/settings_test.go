@@ -378,6 +378,7 @@ func (b *bench) handshake(client *tls.Config) (o outcome) {
 //conform:ipworks config.SSLEnabledProtocols.768 works tlsio/server.ProtocolTLS11
 //conform:ipworks config.SSLEnabledProtocols.3072 works tlsio/server.ProtocolTLS12
 //conform:ipworks config.SSLEnabledProtocols.12288 works tlsio/server.ProtocolTLS13
+//conform:ipworks config.perConnection works tlsio/server.Server.ConfigText
 //conform:ipworks config.SSLNegotiatedVersion works tlsio/server.Server.ConfigText
 func TestProtocols(t *testing.T) {
 	versions := []uint16{tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13}
