@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
@@ -754,6 +753,17 @@ func TestListener(t *testing.T) { // 10.13
 	r.quiet()
 }
 
+// askedNetwork notes the address that it was last asked to listen on.
+type askedNetwork struct {
+	Network
+	address string
+}
+
+func (n *askedNetwork) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	n.address = address
+	return n.Network.Listen(ctx, network, address)
+}
+
 //conform:ecma-419 Listener.port works tlsio.ListenerOptions.Port
 //conform:ecma-419 Listener.address works tlsio.ListenerOptions.Address
 //conform:ecma-419 Listener.format works tlsio.ListenerOptions.Format
@@ -767,24 +777,21 @@ func TestListenerOptions(t *testing.T) {
 		t.Error("bound in spite of bad options")
 	}
 
-	// Port and address are those that were asked for; without, all addresses.
-	app := NewApp(testNetwork(t))
-	all, err := NewListener(app, ListenerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := first(all.Port())
-	if a, err := all.LocalAddress(); err != nil || !netip.MustParseAddr(a).IsUnspecified() || port == 0 {
-		t.Errorf("listens on %q, port %d, %v", a, port, err)
-	}
-	all.Close()
-	one, err := NewListener(app, ListenerOptions{Address: "127.0.0.1", Port: port})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer one.Close()
-	if a := first(one.LocalAddress()); a != "127.0.0.1" || first(one.Port()) != port {
-		t.Errorf("listens on %q, port %d; want port %d", a, first(one.Port()), port)
+	// The network is asked for the address and port given; without, for all
+	// addresses and any port.
+	for want, o := range map[string]ListenerOptions{":0": {}, "127.0.0.1:0": {Address: "127.0.0.1"}} {
+		asked := &askedNetwork{Network: testNetwork(t)}
+		ln, err := NewListener(NewApp(asked), o)
+		if err != nil || asked.address != want {
+			t.Fatalf("asked for %q, want %q: %v", asked.address, want, err)
+		}
+		port := first(ln.Port())
+		ln.Close()
+		o.Port = port
+		if ln, err = NewListener(NewApp(asked), o); err != nil || first(ln.Port()) != port {
+			t.Fatalf("port %d: %v", port, err)
+		}
+		ln.Close()
 	}
 }
 
