@@ -17,6 +17,7 @@ func newCertsCommand() *cobra.Command {
 	}
 	cmd.AddCommand(
 		newCertsAddCACommand(),
+		newCertsBundleCommand(),
 		newCertsCheckCommand(),
 		newCertsCSRCommand(),
 		newCertsExportCommand(),

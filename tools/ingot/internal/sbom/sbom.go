@@ -115,18 +115,12 @@ func module(m *debug.Module) cdx.Component {
 
 // certificates lists the certificates of a store.
 func certificates(store fs.FS) ([]cdx.Component, error) {
-	if err := certs.Inspect(store, certs.Options{}).Err(); err != nil {
+	report := certs.Inspect(store, certs.Options{})
+	if err := report.Err(); err != nil {
 		return nil, err
 	}
 	var list []cdx.Component
-	err := fs.WalkDir(store, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() || path.Base(name) == "key.der" {
-			return err
-		}
-		der, err := fs.ReadFile(store, name)
-		if err != nil {
-			return err
-		}
+	add := func(name string, der []byte) {
 		sum := sha256.Sum256(der)
 		list = append(list, cdx.Component{
 			Type:   cdx.ComponentTypeCryptographicAsset,
@@ -138,6 +132,24 @@ func certificates(store fs.FS) ([]cdx.Component, error) {
 				CertificateProperties: properties(der),
 			},
 		})
+	}
+	err := fs.WalkDir(store, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || path.Base(name) == "key.der" {
+			return err
+		}
+		if path.Ext(name) == ".bundle" {
+			for _, a := range report.Anchors {
+				if strings.HasPrefix(a.File, name+"#") {
+					add(a.File, a.Cert.Raw)
+				}
+			}
+			return nil
+		}
+		der, err := fs.ReadFile(store, name)
+		if err != nil {
+			return err
+		}
+		add(name, der)
 		return nil
 	})
 	return list, err

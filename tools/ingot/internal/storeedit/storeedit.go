@@ -56,8 +56,12 @@ func Open(dir string, force bool) (*Edit, error) {
 		if err != nil {
 			return err
 		}
-		if info.Size() > certs.MaxFileSize {
-			return fmt.Errorf("%s has %d bytes; a certificate or key has %d at most", filepath.Join(dir, name), info.Size(), certs.MaxFileSize)
+		limit := int64(certs.MaxFileSize)
+		if path.Ext(name) == ".bundle" {
+			limit = certs.MaxBundleSize
+		}
+		if info.Size() > limit {
+			return fmt.Errorf("%s has %d bytes; %d are allowed", filepath.Join(dir, name), info.Size(), limit)
 		}
 		e.files[name], err = os.ReadFile(filepath.Join(dir, name))
 		return err
@@ -144,6 +148,28 @@ func (e *Edit) Anchor(group, name string, cert *x509.Certificate) (file string, 
 	e.files[file] = cert.Raw
 	e.anchors = append(e.anchors, file)
 	return file, true, nil
+}
+
+// Bundle has the store trust many authorities, in one file. It returns that file's name
+// and size.
+func (e *Edit) Bundle(group, name string, authorities []*x509.Certificate) (file string, size int, err error) {
+	if !goodName.MatchString(name) {
+		return "", 0, fmt.Errorf("bundle %q: %w", name, ErrName)
+	}
+	if group != "" && !goodName.MatchString(group) {
+		return "", 0, fmt.Errorf("group %q: %w", group, ErrName)
+	}
+	file = path.Join("anchors", group, name+".bundle")
+	if _, taken := e.files[file]; taken && !e.force {
+		return "", 0, fmt.Errorf("bundle %s %w; give it another name with --as, or replace it with --force", file, ErrExists)
+	}
+	data, err := certs.Bundle(authorities)
+	if err != nil {
+		return "", 0, err
+	}
+	e.files[file] = data
+	e.anchors = append(e.anchors, file)
+	return file, len(data), nil
 }
 
 // Write judges the store and writes what has changed. Problems that the store had
