@@ -614,6 +614,20 @@ func TestPublicCAs(t *testing.T) {
 	}
 }
 
+// TestBundleIsLazy: Load doesn't parse what is in a bundle. Nothing that parses 150
+// certificates does with one allocation for each.
+func TestBundleIsLazy(t *testing.T) {
+	fsys := certstest.Tree{publicBundle: makeBundle(t, newManyCAs(t).all...)}.FS()
+	allocations := testing.AllocsPerRun(10, func() {
+		if _, err := certs.Load(fsys, certs.Options{Bundles: certs.Bundles()}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocations > 100 {
+		t.Errorf("%v allocations", allocations)
+	}
+}
+
 // BenchmarkLoadBundle needs no public authorities: what Load reads of 150 certificates
 // is as long whatever they are.
 func BenchmarkLoadBundle(b *testing.B) {

@@ -1,13 +1,18 @@
 package certs_test
 
 import (
+	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"testing/fstest"
 	"time"
 
 	"ingot.dev/certs"
+	"ingot.dev/internal/pki"
+	"ingot.dev/tlsio"
 )
 
 // A store that holds nothing usable is refused with everything that is wrong
@@ -82,4 +87,55 @@ func ExampleCheckDNSName() {
 	// *.sensor.example <nil>
 	// sensor*.example malformed DNS name: a wildcard must be the whole first label, followed by a domain
 	// 192.0.2.7 malformed DNS name: an IP address belongs in an iPAddress name (openssl: 'IP:' in place of 'DNS:')
+}
+
+// A client that trusts as many authorities as a browser, and holds none of them in
+// memory. In a firmware, Config.Bundles takes the place of Options.
+func ExampleStore_RootsFor() {
+	authority, server := exampleAuthority()
+	bundle, err := certs.Bundle([]*x509.Certificate{authority}) // as 'ingot certs bundle' makes it
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fsys := fstest.MapFS{"anchors/public/all.bundle": {Data: bundle}}
+	store, err := certs.Load(fsys, certs.Options{Bundles: certs.Bundles()})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client, err := tlsio.NewClientContext(tlsio.TLSOptions{
+		With: []tlsio.Feature{tlsio.RootsFor(func(chain []*x509.Certificate) (*x509.CertPool, error) {
+			return store.RootsFor(chain, "public")
+		})},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	near, far := net.Pipe()
+	go tls.Server(far, &tls.Config{Certificates: []tls.Certificate{server}}).Handshake()
+	conn, err := client.Secure(context.Background(), near, tlsio.SecureOptions{Host: "shop.test"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer far.Close()
+	state := conn.State()
+	fmt.Println("trusted by way of", state.VerifiedChains[0][1].Subject)
+	// Output: trusted by way of CN=A Public Authority
+}
+
+// exampleAuthority returns an authority, and a server that it has issued a
+// certificate to.
+func exampleAuthority() (*x509.Certificate, tls.Certificate) {
+	ca, err := pki.NewAuthority(pki.Template{CommonName: "A Public Authority"})
+	if err != nil {
+		panic(err)
+	}
+	server, err := ca.Issue(pki.Template{DNSNames: []string{"shop.test"}})
+	if err != nil {
+		panic(err)
+	}
+	return ca.Cert, server.TLS()
 }
