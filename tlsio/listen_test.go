@@ -16,7 +16,7 @@ import (
 )
 
 // limit is how long tests wait for what must happen; generous, for slow machines.
-const limit = 30 * time.Second
+const limit = 2 * time.Minute
 
 func timeout(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)

@@ -167,11 +167,11 @@ func pki(t testing.TB) *world {
 
 func serverOptions(t testing.TB) TLSOptions {
 	w := pki(t)
-	return TLSOptions{ServerCertificate: [][]byte{w.server.cert}, ServerKey: [][]byte{w.server.key}}
+	return TLSOptions{ServerCertificate: [][]byte{w.server.cert}, ServerKey: [][]byte{w.server.key}, HandshakeTimeout: limit}
 }
 
 func clientOptions(t testing.TB) TLSOptions {
-	return TLSOptions{Host: "server.test", CA: [][]byte{pki(t).caDER}}
+	return TLSOptions{Host: "server.test", CA: [][]byte{pki(t).caDER}, HandshakeTimeout: limit}
 }
 
 func rsaTestKey(t testing.TB) *rsa.PrivateKey {

@@ -33,7 +33,7 @@ func testNetwork(t testing.TB) tlsio.Network {
 }
 
 // limit is how long a test waits for what must come.
-const limit = 30 * time.Second
+const limit = 2 * time.Minute
 
 func within(t testing.TB) context.Context {
 	t.Helper()
@@ -480,7 +480,7 @@ func testPKI(t testing.TB) world {
 // serverTLS are options of a server with the test's certificate.
 func serverTLS(t testing.TB, more ...*pki.Credential) tlsio.TLSOptions {
 	t.Helper()
-	var o tlsio.TLSOptions
+	o := tlsio.TLSOptions{HandshakeTimeout: limit} // an emulated board takes its time
 	for _, c := range append([]*pki.Credential{testPKI(t).server}, more...) {
 		key, err := c.KeyDER()
 		if err != nil {
