@@ -593,9 +593,6 @@ func TestSecretsDontPrint(t *testing.T) {
 	secret := bytes.Repeat([]byte{0xa7}, 32)
 	key := [][]byte{secret}
 	for _, v := range []any{
-		TLSOptions{ServerKey: key, ClientKey: key, Session: secret, Host: "seen.test", With: []Feature{TicketKeys(key), Identities{List: []Identity{{Key: key}}}}},
-		&TLSOptions{ServerKey: key, Host: "seen.test"},
-		SecureOptions{Session: secret, Host: "seen.test"},
 		Identity{Key: key, Names: []string{"seen.test"}},
 		[]Identity{{Key: key, Names: []string{"seen.test"}}},
 		TicketKeys(key),

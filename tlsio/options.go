@@ -56,6 +56,8 @@ const (
 // ignored. The zero value is a good server configuration but for its certificate,
 // and a good client configuration but for Host.
 //
+// Printed, it shows the keys and the session in it: keep it out of logs.
+//
 // All slices are copied. Functions must be safe for concurrent use.
 type TLSOptions struct {
 	// Context, made once of all the options below and used many times, stands in
