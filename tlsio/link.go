@@ -246,8 +246,8 @@ func (l *link) tell(e events) {
 	case e == evError:
 		o.failed = true
 		err := l.failure()
+		defer l.unref() // also when it panics
 		l.outside(func() { h.failed(err) })
-		l.unref()
 	}
 }
 

@@ -279,10 +279,10 @@ func (a *acceptor) dispatch() {
 	err := a.err
 	a.mu.Unlock()
 	if failed {
+		defer a.Unref() // also when it panics
 		if a.onError != nil {
 			a.onError(err)
 		}
-		a.Unref()
 	}
 }
 

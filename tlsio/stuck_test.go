@@ -138,3 +138,30 @@ func (n *late) DialContext(context.Context, string, string) (net.Conn, error) {
 type lateConn struct{ net.Conn }
 
 func (lateConn) SetNoDelay(bool) error { return nil }
+
+// A panic in OnError comes out of Run. The socket has failed all the same, and App.Wait
+// doesn't wait for it any more.
+func TestWaitAfterPanicInOnError(t *testing.T) {
+	leaks(t)
+	app := NewApp(testNetwork(t))
+	ln, address, port := local(t)
+	sock, err := NewTCP(app, TCPOptions{Address: address, Port: port, OnError: func(*TCP, error) { panic("on purpose") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sock.Close()
+	accept(t, ln).Close()
+	func() {
+		defer func() {
+			if got := recover(); got != "on purpose" {
+				t.Errorf("Run panicked with %v", got)
+			}
+		}()
+		app.Run(timeout(t))
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), limit/4)
+	defer cancel()
+	if err := app.Wait(ctx); err != nil {
+		t.Errorf("Wait: %v", err)
+	}
+}

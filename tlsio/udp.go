@@ -220,10 +220,10 @@ func (u *UDP) dispatch() {
 	if !failed {
 		return
 	}
+	defer u.Unref() // also when it panics
 	if u.onError != nil {
 		u.onError(u, err)
 	}
-	u.Unref()
 }
 
 // enter locks the instance, or says why it can't be used.

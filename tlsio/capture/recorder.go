@@ -69,7 +69,8 @@ func New(o Options) (*Recorder, error) {
 	if o.Head+o.Ring == 0 {
 		return nil, &tlsio.OptionError{Option: "Ring", Value: o.Ring, Fix: "without Head and Ring there is nothing to record"}
 	}
-	if least := o.Head + o.Ring + 8<<10; o.Total < least {
+	if room := o.Total - 8<<10; o.Total < 0 || o.Head > room || o.Ring > room-o.Head {
+		least := uint64(o.Head) + uint64(o.Ring) + 8<<10 // may be more than an int
 		return nil, &tlsio.OptionError{Option: "Total", Value: o.Total, Fix: fmt.Sprintf("use %d or more, or make Head and Ring smaller", least)}
 	}
 	if o.Now == nil {

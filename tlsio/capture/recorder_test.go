@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"strings"
@@ -495,3 +496,12 @@ type address string
 
 func (address) Network() string  { return "test" }
 func (a address) String() string { return string(a) }
+
+// Sizes whose sum is no int any more.
+func TestSizesThatOverflow(t *testing.T) {
+	for _, o := range []Options{{Head: math.MaxInt}, {Ring: math.MaxInt}, {Head: math.MaxInt, Ring: math.MaxInt, Total: math.MaxInt}} {
+		if r, err := New(o); err == nil || r != nil {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
