@@ -295,3 +295,46 @@ func TestDisconnectWhileReading(t *testing.T) {
 		t.Error("the last deadline is the one that wakes:", set)
 	}
 }
+
+// TestLoopWithoutConnected: who never was told of a connection isn't told of its end.
+func TestLoopWithoutConnected(t *testing.T) {
+	var l Loop
+	var events []string
+	s, err := New(testNetwork(t), Config{Post: l.Post}, Handler{
+		Connected:    func(c *Connection, err error) { events = append(events, "Connected") },
+		Disconnected: func(c *Connection, err error) { events = append(events, "Disconnected") },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if err := s.StartListening(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	(&bench{t: t, Server: s}).dial()
+	wait(t, "Connected is under way", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.queue) > 0
+	})
+	s.Close() // breaks off
+	stepping, stop := context.WithCancel(within(t))
+	// Not before the connection has given up.
+	wait(t, "the goroutines' end", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.running == 0
+	})
+	go func() {
+		defer stop()
+		if err := s.Shutdown(within(t)); err != nil {
+			t.Error(err)
+		}
+	}()
+	for stepping.Err() == nil {
+		l.DoEvents(stepping)
+	}
+	if len(events) != 0 {
+		t.Errorf("events: %v", events)
+	}
+}

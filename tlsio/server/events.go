@@ -87,13 +87,14 @@ func (t *turns) add(f func()) bool {
 }
 
 // call has f called as an event, and waits for it. Only the reading goroutine calls
-// it. f isn't called if the connection is broken off while it waits for Post.
-func (c *Connection) call(event string, f func()) {
+// it. f isn't called, which it reports, if the connection is broken off while it waits
+// for Post.
+func (c *Connection) call(event string, f func()) (called bool) {
 	if c.post == nil {
 		c.turns.begin()
 		c.guard(event, f)
 		c.turns.end()
-		return
+		return true
 	}
 	// A program that has stopped calling its loop must not hold up goroutines
 	// after Close; but what has begun is waited for, because f may use buffers.
@@ -111,15 +112,17 @@ func (c *Connection) call(event string, f func()) {
 	})
 	select {
 	case <-done:
-		return
+		return true
 	case <-c.ctx.Done():
 	}
 	mu.Lock()
 	dropped = !begun
 	mu.Unlock()
-	if !dropped {
-		<-done
+	if dropped {
+		return false
 	}
+	<-done
+	return true
 }
 
 // later has f called as an event, without waiting, unless the last event was.

@@ -48,16 +48,19 @@ func (c *Connection) open() bool {
 		c.mu.Unlock()
 		return false
 	}
-	c.phase, c.connected, c.ready = phaseOpen, true, true
+	c.phase, c.ready = phaseOpen, true
 	c.wantTLS, c.wantReady = false, false
 	c.active.Store(c.server.now())
 	c.armIdle()
 	c.wake()
 	c.mu.Unlock()
 	h := &c.server.handler
-	if h.Connected != nil {
-		c.call("Connected", func() { h.Connected(c, nil) })
+	if h.Connected != nil && !c.call("Connected", func() { h.Connected(c, nil) }) {
+		return false // then there is no Disconnected either, unless it was connected before
 	}
+	c.mu.Lock()
+	c.connected = true
+	c.mu.Unlock()
 	if h.ReadyToSend != nil {
 		c.call("ReadyToSend", func() { h.ReadyToSend(c) })
 	}
