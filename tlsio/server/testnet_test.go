@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -105,7 +106,11 @@ func (c *valveConn) Write(p []byte) (int, error) {
 	for !c.v.open && !c.closed {
 		c.v.cond.Wait()
 	}
+	shut := !c.v.open
 	c.v.mu.Unlock()
+	if shut { // whoever has ended the wait need not be through with closing
+		return 0, os.ErrDeadlineExceeded
+	}
 	return c.Conn.Write(p)
 }
 
