@@ -99,7 +99,8 @@
 // peer. Answers and pings don't pass through handlers, so that a handler may send
 // a request to its own peer and wait for the answer. A panic in a handler is
 // caught: it ends the connection, and OnError gets a [PanicError] (without
-// OnError, package log does).
+// OnError, package log does). The bodies that handlers and Request get are
+// theirs to keep.
 //
 // Sends are queued and sent in order. Nothing is sent twice: what was not sent
 // when a connection was lost is gone, and the program decides what to send on the
