@@ -26,12 +26,12 @@ const (
 
 // A BundleReader is the code that reads bundles. It comes from [Bundles].
 type BundleReader struct {
-	open func(fsys fs.FS, group, file string) (*bundle, *FileError)
+	read func(in *inspector, group, file string)
 }
 
 // Bundles is for [Options]: it lets a store hold bundles. Programs that don't call it
 // don't carry the code, about 8 KB of an image.
-func Bundles() BundleReader { return BundleReader{openBundle} }
+func Bundles() BundleReader { return BundleReader{(*inspector).readBundle} }
 
 // bundle is the index of a file of anchors. The certificates stay in the file,
 // which is read again when one of them is needed.
@@ -42,8 +42,8 @@ type bundle struct {
 	size  int    // of the file
 	index []byte // n entries
 	n     int
-	// get is anchor: a variable, so that a program without bundles doesn't carry it.
-	get func(i int) (Anchor, *FileError)
+	// all is addTo: a variable, so that a program without bundles doesn't carry it.
+	all func(group string, pool *x509.CertPool)
 }
 
 // tag stands for a key id or a subject in an index. Tags that collide cost time
@@ -75,6 +75,22 @@ func (b *bundle) extent(i int) (from, to int) {
 
 // name is what an anchor is called in reports.
 func (b *bundle) name(i int) string { return b.file + "#" + strconv.Itoa(i) }
+
+// readBundle is the part of Load and Inspect for bundles.
+func (in *inspector) readBundle(group, file string) {
+	b, e := openBundle(in.fsys, group, file)
+	if e != nil {
+		in.problem(e)
+		return
+	}
+	if in.anchorFiles += b.n; in.anchorFiles > MaxAnchors {
+		return
+	}
+	in.report.bundles = append(in.report.bundles, b)
+	if in.unpack != nil {
+		in.unpack(b)
+	}
+}
 
 // openBundle reads and checks a file's index, and nothing behind it.
 func openBundle(fsys fs.FS, group, file string) (*bundle, *FileError) {
@@ -134,7 +150,7 @@ func openBundle(fsys fs.FS, group, file string) (*bundle, *FileError) {
 			return damaged(ErrBundle, fmt.Sprintf("the index of the bundle is wrong: certificate %d is out of order", i))
 		}
 	}
-	b.get = b.anchor
+	b.all = b.addTo
 	return b, nil
 }
 
@@ -214,4 +230,13 @@ func (b *bundle) anchor(i int) (Anchor, *FileError) {
 		e = checkAuthority(b.name(i), cert, "a trust anchor")
 	}
 	return Anchor{Group: b.group, File: b.name(i), Cert: cert}, e
+}
+
+// addTo adds those anchors that can be used, if the bundle is in the group.
+func (b *bundle) addTo(group string, pool *x509.CertPool) {
+	for i := 0; i < b.n && b.group == group; i++ {
+		if a, e := b.anchor(i); e == nil {
+			pool.AddCert(a.Cert)
+		}
+	}
 }

@@ -88,7 +88,7 @@ func (r *Report) Err() error {
 
 // Inspect reads a whole store and judges it, with every anchor in its bundles.
 func Inspect(fsys fs.FS, opt Options) *Report {
-	in := &inspector{fsys: fsys, now: opt.now(), open: openBundle}
+	in := &inspector{fsys: fsys, now: opt.now(), bundle: (*inspector).readBundle}
 	in.unpack = in.judgeBundle
 	report := in.inspect()
 	in.judgeDuplicates()
@@ -109,8 +109,8 @@ type inspector struct {
 	report      Report
 	problems    []*FileError
 	anchorFiles int
-	// open is the reader of bundles; nil if the program carries none.
-	open func(fsys fs.FS, group, file string) (*bundle, *FileError)
+	// bundle is readBundle; nil if the program doesn't carry it.
+	bundle func(in *inspector, group, file string)
 	// unpack does what Load leaves out: it is a variable so that images don't carry it.
 	unpack func(*bundle)
 	// orphans are keys that do not match their certificate.
@@ -283,7 +283,13 @@ func (in *inspector) anchors() {
 
 func (in *inspector) anchor(group, file string) {
 	if path.Ext(file) == bundleSuffix {
-		in.bundle(group, file)
+		if in.bundle != nil {
+			in.bundle(in, group, file)
+			return
+		}
+		in.problem(&FileError{File: file, Kind: ErrBundle,
+			Reason: "this program carries no code for bundles",
+			Fix:    "set Bundles in certs.Options, or in firmware.Config, to certs.Bundles()"})
 		return
 	}
 	if path.Ext(file) != derSuffix {
@@ -304,27 +310,6 @@ func (in *inspector) anchor(group, file string) {
 	}
 	in.report.Anchors = append(in.report.Anchors, Anchor{Group: group, File: file, Cert: cert})
 	in.judgeAnchor(file, cert)
-}
-
-func (in *inspector) bundle(group, file string) {
-	if in.open == nil {
-		in.problem(&FileError{File: file, Kind: ErrBundle,
-			Reason: "this program carries no code for bundles",
-			Fix:    "set Bundles in certs.Options, or in firmware.Config, to certs.Bundles()"})
-		return
-	}
-	b, e := in.open(in.fsys, group, file)
-	if e != nil {
-		in.problem(e)
-		return
-	}
-	if in.anchorFiles += b.n; in.anchorFiles > MaxAnchors {
-		return
-	}
-	in.report.bundles = append(in.report.bundles, b)
-	if in.unpack != nil {
-		in.unpack(b)
-	}
 }
 
 func (in *inspector) identities() {

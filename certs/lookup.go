@@ -56,7 +56,7 @@ func (s *Store) FindAnchors(q Query) ([]Anchor, error) {
 				q.Subject != nil && !bytes.Equal(subject[:], n) {
 				continue
 			}
-			a, e := b.get(i)
+			a, e := b.anchor(i)
 			if e != nil {
 				errs = append(errs, e)
 			} else if q.matches(a.Cert) {
@@ -112,7 +112,7 @@ func (s *Store) RootsFor(chain []*x509.Certificate, group string) (*x509.CertPoo
 				if t != [tagSize]byte(subject) {
 					continue
 				}
-				if a, e := b.get(i); e != nil {
+				if a, e := b.anchor(i); e != nil {
 					errs = append(errs, e)
 				} else if contains(names, a.Cert.RawSubject) {
 					pool.AddCert(a.Cert)

@@ -30,7 +30,7 @@ type Store struct {
 // error joins one [*FileError] for every problem; [Problems] lists them. Of bundles
 // it reads the index only; it opens them again in fsys when anchors are looked for.
 func Load(fsys fs.FS, opt Options) (*Store, error) {
-	report := (&inspector{fsys: fsys, now: opt.now(), open: opt.Bundles.open}).inspect()
+	report := (&inspector{fsys: fsys, now: opt.now(), bundle: opt.Bundles.read}).inspect()
 	if err := report.Err(); err != nil {
 		return nil, err
 	}
@@ -123,14 +123,7 @@ func (s *Store) Roots(group string) *x509.CertPool {
 		pool = x509.NewCertPool()
 	}
 	for _, b := range s.bundles {
-		for i := range b.n {
-			if b.group != group {
-				break
-			}
-			if a, e := b.get(i); e == nil {
-				pool.AddCert(a.Cert)
-			}
-		}
+		b.all(group, pool)
 	}
 	return pool
 }
