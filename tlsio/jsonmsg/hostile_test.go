@@ -485,7 +485,9 @@ func TestBackPressure(t *testing.T) {
 // TestMemory: all peers together can't make a server hold more than MaxMemory.
 func TestMemory(t *testing.T) {
 	const memory = 100000
-	s := newTestServer(t, func(o *ServerOptions) { o.MaxMemory, o.MaxMessage, o.MaxQueue, o.KeepAliveInterval = memory, memory/2, memory/2, Off })
+	s := newTestServer(t, func(o *ServerOptions) {
+		o.MaxMemory, o.MaxMessage, o.MaxQueue, o.KeepAliveInterval = memory, memory/2, memory/2, Off
+	})
 	check := bystander(t, s)
 	var peers []*peer
 	for range 10 {
