@@ -561,12 +561,12 @@ func TestManyHandshakesAtOnce(t *testing.T) {
 				if err != nil {
 					return
 				}
-				if c, err := server.Secure(context.Background(), conn, SecureOptions{}); err == nil {
+				if c, err := server.Secure(context.Background(), conn, SecureOptions{HandshakeTimeout: limit}); err == nil {
 					exchange(c)
 					c.Close()
 				}
 			}()
-			c, err := client.Secure(timeout(t), raw, SecureOptions{Host: host})
+			c, err := client.Secure(timeout(t), raw, SecureOptions{Host: host, HandshakeTimeout: limit})
 			if err == nil {
 				err = exchange(c)
 				if s := c.State(); s.ServerName != host {
