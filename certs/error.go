@@ -1,41 +1,43 @@
 package certs
 
-import (
-	"errors"
-	"strings"
-)
+import "strings"
 
 // Kinds of problems. Every [FileError] is exactly one of these for errors.Is.
 var (
-	ErrLayout         = errors.New("not a certificate store")
-	ErrUnexpectedFile = errors.New("unexpected file")
-	ErrMissing        = errors.New("missing file")
-	ErrRead           = errors.New("unreadable file")
-	ErrTooLarge       = errors.New("file too large")
-	ErrTooMany        = errors.New("too many files")
-	ErrEmptyFile      = errors.New("empty file")
-	ErrPEM            = errors.New("PEM in place of DER")
-	ErrSyntax         = errors.New("broken DER")
-	ErrTrailing       = errors.New("trailing bytes")
-	ErrWrongObject    = errors.New("wrong kind of object")
-	ErrKeyFormat      = errors.New("private key is not in plain PKCS#8")
-	ErrKeyType        = errors.New("unsupported key type")
-	ErrWeakKey        = errors.New("weak key")
-	ErrWeakSignature  = errors.New("weak signature algorithm")
-	ErrKeyMismatch    = errors.New("key does not match the certificate")
-	ErrExpired        = errors.New("certificate has expired")
-	ErrNotYetValid    = errors.New("certificate is not valid yet")
-	ErrNoNames        = errors.New("certificate names no host")
-	ErrBadName        = errors.New("malformed DNS name")
-	ErrUsage          = errors.New("certificate is not for TLS")
-	ErrChain          = errors.New("broken certificate chain")
-	ErrNotCA          = errors.New("not a certificate authority")
-	ErrDuplicate      = errors.New("duplicate")
-	ErrBundle         = errors.New("unusable bundle")
+	ErrLayout         error = &kind{"not a certificate store"}
+	ErrUnexpectedFile error = &kind{"unexpected file"}
+	ErrMissing        error = &kind{"missing file"}
+	ErrRead           error = &kind{"unreadable file"}
+	ErrTooLarge       error = &kind{"file too large"}
+	ErrTooMany        error = &kind{"too many files"}
+	ErrEmptyFile      error = &kind{"empty file"}
+	ErrPEM            error = &kind{"PEM in place of DER"}
+	ErrSyntax         error = &kind{"broken DER"}
+	ErrTrailing       error = &kind{"trailing bytes"}
+	ErrWrongObject    error = &kind{"wrong kind of object"}
+	ErrKeyFormat      error = &kind{"private key is not in plain PKCS#8"}
+	ErrKeyType        error = &kind{"unsupported key type"}
+	ErrWeakKey        error = &kind{"weak key"}
+	ErrWeakSignature  error = &kind{"weak signature algorithm"}
+	ErrKeyMismatch    error = &kind{"key does not match the certificate"}
+	ErrExpired        error = &kind{"certificate has expired"}
+	ErrNotYetValid    error = &kind{"certificate is not valid yet"}
+	ErrNoNames        error = &kind{"certificate names no host"}
+	ErrBadName        error = &kind{"malformed DNS name"}
+	ErrUsage          error = &kind{"certificate is not for TLS"}
+	ErrChain          error = &kind{"broken certificate chain"}
+	ErrNotCA          error = &kind{"not a certificate authority"}
+	ErrDuplicate      error = &kind{"duplicate"}
+	ErrBundle         error = &kind{"unusable bundle"}
 
 	// ErrExpiresSoon is a warning only: see [Report.Warnings].
-	ErrExpiresSoon = errors.New("certificate expires soon")
+	ErrExpiresSoon error = &kind{"certificate expires soon"}
 )
+
+// kind is a sentinel. Unlike errors.New's, it is data and not code that runs at start.
+type kind struct{ text string }
+
+func (k *kind) Error() string { return k.text }
 
 // A FileError says what is wrong with one file of a store.
 type FileError struct {

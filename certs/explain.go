@@ -12,9 +12,9 @@ import (
 // Kinds of a [VerifyError] beside [ErrExpired], [ErrNotYetValid],
 // [ErrNoNames], [ErrNotCA], [ErrUsage] and [ErrWeakSignature].
 var (
-	ErrUnknownAuthority = errors.New("certificate from an unknown authority")
-	ErrWrongName        = errors.New("certificate for another name")
-	ErrConstraint       = errors.New("certificate breaks a constraint of its chain")
+	ErrUnknownAuthority error = &kind{"certificate from an unknown authority"}
+	ErrWrongName        error = &kind{"certificate for another name"}
+	ErrConstraint       error = &kind{"certificate breaks a constraint of its chain"}
 )
 
 // A VerifyError explains why a peer's certificate was not accepted.

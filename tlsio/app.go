@@ -2,12 +2,11 @@ package tlsio
 
 import (
 	"context"
-	"errors"
 	"sync"
 )
 
 // ErrRunning is returned by App.Run while another Run is active.
-var ErrRunning = errors.New("tlsio: the application is running already")
+var ErrRunning error = &sentinel{"tlsio: the application is running already", nil}
 
 // App is one application: the network that its instances use, and the loop that
 // calls their callbacks one after another, never two at once (ECMA-419 sections

@@ -1,7 +1,6 @@
 package tlsio
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -10,7 +9,7 @@ import (
 
 // ErrBudget is the cause where a Budget had no memory left: of a refused connection,
 // or of a failed Reserve.
-var ErrBudget = errors.New("tlsio: the memory budget is used up")
+var ErrBudget error = &sentinel{"tlsio: the memory budget is used up", nil}
 
 // What connections hold of memory, in bytes; TestBudgetConstants measures it and
 // fails where one of these is too low. They are upper bounds of what is live, with

@@ -70,7 +70,14 @@ const (
 // Code returns the number of e's stage and cause. It is 0 only for the zero Error.
 // Alert.Number says more where an alert was sent or received.
 func (e *Error) Code() Code {
-	for _, c := range sentinelCodes {
+	for _, c := range [...]struct {
+		err  error
+		code Code
+	}{
+		{ErrClosed, CodeClosed}, {ErrFailed, CodeFailed}, {ErrNotConnected, CodeNotReady}, {ErrOverflow, CodeOverflow},
+		{ErrFormat, CodeFormat}, {ErrTooManyConnections, CodeTooMany}, {ErrEvicted, CodeEvicted}, {ErrBudget, CodeBudget},
+		{ErrHandshakeTimeout, CodeHandshakeTimeout}, {ErrHandshakeBegun, CodeTooLate}, {errors.ErrUnsupported, CodeUnsupported},
+	} {
 		if errors.Is(e.Err, c.err) {
 			return c.code
 		}
@@ -111,15 +118,6 @@ func (e *Error) Code() Code {
 		return CodeClose
 	}
 	return 0
-}
-
-var sentinelCodes = [...]struct {
-	err  error
-	code Code
-}{
-	{ErrClosed, CodeClosed}, {ErrFailed, CodeFailed}, {ErrNotConnected, CodeNotReady}, {ErrOverflow, CodeOverflow},
-	{ErrFormat, CodeFormat}, {ErrTooManyConnections, CodeTooMany}, {ErrEvicted, CodeEvicted}, {ErrBudget, CodeBudget},
-	{ErrHandshakeTimeout, CodeHandshakeTimeout}, {ErrHandshakeBegun, CodeTooLate}, {errors.ErrUnsupported, CodeUnsupported},
 }
 
 func (e *Error) handshakeCode() Code {

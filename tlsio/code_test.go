@@ -51,7 +51,7 @@ func TestCodes(t *testing.T) {
 		hint           string
 		other          Code // at the other side, 0 for any
 	}{
-		{"wrong name", nil, named("other.test"), 402, false, "[server.test]", 420},
+		{"wrong name", nil, named("other.test"), 402, false, "for server.test, 127.0.0.1", 420},
 		{"only CN", serve(w.ca.issue(t, []string{"server.test"}, onlyCN)), nil, 403, false, "add a SAN", 420},
 		{"wrong CN", serve(w.ca.issue(t, []string{"server.test"}, onlyCN)), with(named("other.test"), feature(LegacyCommonName{})), 402, false, `"server.test"`, 420},
 		{"unknown CA", serve(w.rogue), nil, 404, false, "other CA", 420},

@@ -1,13 +1,12 @@
 package tlsio
 
 import (
-	"errors"
 	"fmt"
 	"net"
 )
 
 // ErrWriteClosed is returned by writes after End or CloseWrite.
-var ErrWriteClosed = errors.New("tlsio: the sending side was closed before")
+var ErrWriteClosed error = &sentinel{"tlsio: the sending side was closed before", nil}
 
 // End writes p as the last data, which may be empty, and closes the sending side
 // when all that was written has been sent. It takes all of p or, if p is longer

@@ -38,7 +38,7 @@ const (
 
 // ErrShortBuffer is returned by ReadInto if the next packet is longer than the
 // buffer. The packet stays.
-var ErrShortBuffer = errors.New("tlsio: the packet is longer than the buffer")
+var ErrShortBuffer error = &sentinel{"tlsio: the packet is longer than the buffer", nil}
 
 // UDPOptions are the options of ECMA-419 section 10.14.
 type UDPOptions struct {
