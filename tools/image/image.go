@@ -38,7 +38,7 @@ var (
 	ErrNotMain = errors.New("not a main package")
 	// ErrNoTests says that the package has no tests for the board.
 	ErrNoTests = errors.New("no test files")
-	// ErrTooLarge says that the image exceeds the board's budget.
+	// ErrTooLarge says that the image exceeds the board's budget or its RAM.
 	ErrTooLarge = errors.New("image is too large")
 )
 
@@ -100,6 +100,10 @@ type Image struct {
 	Zero   int64 // bytes of zeroed variables; take RAM only when touched
 	Budget int64 // the board's limit for Size; zero if exempt
 }
+
+// RAM is what the image takes of the board's memory before its program has allocated
+// anything, in bytes: the kernel promises all of it when it starts the program.
+func (im *Image) RAM() int64 { return im.Code + im.Const + im.Data + im.Zero }
 
 // String is one line about the size, for people.
 func (im *Image) String() string {
@@ -183,10 +187,13 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
+	if need := im.RAM(); need > board.RAM {
+		return nil, fmt.Errorf("image: %w: its code and variables take %s of RAM, and %s has %s; 'ingot size' says what it is made of", ErrTooLarge, megabytes(need), board.Name, megabytes(board.RAM))
+	}
 	if !opt.Symbols && !opt.NoBudget && !opt.Test {
 		im.Budget = board.ImageBudget
 		if im.Size > im.Budget {
-			return nil, fmt.Errorf("image: %w: %v; see what is in it with 'go build' and 'go tool nm -size -sort size', or change the budget in board/boards if the board's flash has room", ErrTooLarge, im)
+			return nil, fmt.Errorf("image: %w: %v; 'ingot size' says what it is made of; make it smaller, or change the budget in board/boards if the board's flash has room", ErrTooLarge, im)
 		}
 	}
 	if err := os.Rename(linked, output); err != nil {

@@ -220,6 +220,10 @@ func TestBudget(t *testing.T) {
 	if im, err := build(testContext(t), opt, board); err != nil || strings.Contains(im.String(), "allowed") {
 		t.Errorf("without a budget: %v, %v", im, err)
 	}
+	board.RAM = 1000 // nothing exempts from that
+	if _, err := build(testContext(t), opt, board); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "of RAM") {
+		t.Errorf("%v; want ErrTooLarge for the RAM", err)
+	}
 }
 
 func TestCancelled(t *testing.T) {

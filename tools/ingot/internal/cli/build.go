@@ -80,7 +80,7 @@ func newBuildCommand() *cobra.Command {
 		Short: "Build a Go program into an image",
 		Long: `build compiles and links a Go program, with the kernel and the board's code,
 into an image that boots on the board, and checks its size against the
-board's budget. It says what the image is made of by part; 'ingot size' has
+board's budget and its RAM. It says what the image is made of by part; 'ingot size' has
 more. Any main package will do; it needs no changes. If there is a
 certificate store in certs/image of the program's folder, which is where 'ingot
 certs init' and 'ingot run' keep one, it has to be sound.`,
@@ -172,13 +172,15 @@ type imageInfo struct {
 	Code   int64        `json:"code"`
 	Const  int64        `json:"constants"`
 	Data   int64        `json:"data"`
-	Zero   int64        `json:"zeroed"` // not in the file
+	Zero   int64        `json:"zeroed"`   // not in the file
+	RAM    int64        `json:"ram"`      // taken before the program allocates anything
+	HasRAM int64        `json:"boardRAM"` // that the board has
 	Parts  []sizes.Part `json:"parts,omitempty"`
 }
 
 func describeImage(im *image.Image, r *sizes.Report) (imageInfo, error) {
 	info := imageInfo{Path: im.Path, Board: im.Board.Name, Size: im.Size, Budget: im.Budget,
-		Code: im.Code, Const: im.Const, Data: im.Data, Zero: im.Zero}
+		Code: im.Code, Const: im.Const, Data: im.Data, Zero: im.Zero, RAM: im.RAM(), HasRAM: im.Board.RAM}
 	if r != nil {
 		info.Parts = r.Parts
 	}

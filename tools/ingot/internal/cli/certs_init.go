@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -75,7 +76,12 @@ Nothing that exists is overwritten without --force. In a new folder, a
   ingot certs init build/certs --name sensor.example --ip 192.0.2.7 --days 30`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return opt.run(args[0], cmd.OutOrStdout())
+			var said bytes.Buffer
+			err := working(cmd, "Making keys", func() error { return opt.run(args[0], &said) })
+			if _, werr := said.WriteTo(cmd.OutOrStdout()); err == nil {
+				err = werr
+			}
+			return err
 		},
 	}
 	var algorithms []string

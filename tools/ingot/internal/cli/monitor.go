@@ -67,7 +67,14 @@ What is typed goes to the board when the console comes from a device.`,
 				}
 				defer port.Close()
 				go io.Copy(port, cmd.InOrStdin())
-				return m.follow(cmd.Context(), port, port)
+				err = m.follow(cmd.Context(), port, port)
+				if cmd.Context().Err() != nil {
+					return nil // Ctrl-C is how it ends
+				}
+				if err == nil {
+					err = io.EOF // which a console has only when it is unplugged
+				}
+				return fmt.Errorf("%s is gone: %w", device, err)
 			}
 			if args[0] == "-" {
 				return m.follow(cmd.Context(), cmd.InOrStdin(), io.NopCloser(nil))

@@ -52,7 +52,7 @@ it: the one that this command was built from, or the folder of --ingot.`,
 				opt.Ingot = "go run ingot.dev/tools/ingot"
 			}
 			opt.MakeCerts = func(dir string) error { return initDefaultCerts(dir, io.Discard) }
-			if err := scaffold.Make(opt); err != nil {
+			if err := working(cmd, "Making "+opt.Dir, func() error { return scaffold.Make(opt) }); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is made: main.go, a test, a README, and certs/ with development certificates.\n"+

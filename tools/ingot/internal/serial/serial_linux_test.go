@@ -2,42 +2,17 @@ package serial
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"ingot.dev/tools/ingot/internal/serial/serialtest"
 )
 
-// openPTY makes a pair of a terminal's two ends (pts(4)).
-func openPTY(t *testing.T) (master *os.File, slave string) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		t.Skip("no pseudo terminals: ", err)
-	}
-	t.Cleanup(func() { master.Close() })
-	var n int
-	conn, err := master.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.Control(func(fd uintptr) {
-		if err = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); err == nil {
-			n, err = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return master, fmt.Sprintf("/dev/pts/%d", n)
-}
-
 func TestOpen(t *testing.T) {
-	master, name := openPTY(t)
+	master, name := serialtest.Open(t)
 	port, err := Open(name, 115200)
 	if err != nil {
 		t.Fatal(err)
