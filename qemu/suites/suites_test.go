@@ -32,6 +32,9 @@ var suites = []suite{
 	{pkg: "ingot.dev/tlsio", share: 80},
 	{pkg: "ingot.dev/tlsio/server", share: 80},
 	{pkg: "ingot.dev/tlsio/jsonmsg", share: 80},
+	{pkg: "ingot.dev/tlsio/layers", share: 80},
+	{pkg: "ingot.dev/tlsio/ntp", share: 80},
+	{pkg: "ingot.dev/tlsio/resolver", share: 80},
 	{pkg: "ingot.dev/internal/simnet", share: 80},
 	{pkg: "ingot.dev/certs", share: 50},
 }

@@ -21,7 +21,7 @@ func site(t *testing.T) (ln net.Listener, client tlsio.TLSOptions) {
 	t.Helper()
 	ca := certstest.NewCA(t, certstest.Template{})
 	id := ca.Issue(certstest.Template{Names: []string{"site.test"}})
-	ln, err := tlsio.Listen(t.Context(), tlsio.HostNetwork{}, "127.0.0.1:0", tlsio.TLSOptions{
+	ln, err := tlsio.Listen(t.Context(), testNetwork(t), "127.0.0.1:0", tlsio.TLSOptions{
 		ServerCertificate: [][]byte{id.DER}, ServerKey: [][]byte{id.KeyDER}, ApplicationLayerProtocol: []string{"http/1.1"}})
 	if err != nil {
 		t.Fatal(err)

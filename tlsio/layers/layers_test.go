@@ -14,15 +14,26 @@ import (
 	"time"
 
 	"ingot.dev/certs/certstest"
+	"ingot.dev/internal/simnet"
 	"ingot.dev/tlsio"
 )
 
 const limit = 30 * time.Second
 
+// testNetwork is the network that tests run on: the operating system's, or the one
+// that INGOT_TEST_NETWORK names, as it does in images.
+func testNetwork(t *testing.T) tlsio.Network {
+	t.Helper()
+	if n := simnet.Selected(t); n != nil {
+		return n
+	}
+	return tlsio.HostNetwork{}
+}
+
 // run runs an application until the test ends.
 func run(t *testing.T) *tlsio.App {
 	t.Helper()
-	app := tlsio.NewApp(tlsio.HostNetwork{})
+	app := tlsio.NewApp(testNetwork(t))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); app.Run(ctx) }()

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"ingot.dev/internal/simnet"
 	"ingot.dev/net/sntp"
 	"ingot.dev/tlsio"
 	"ingot.dev/tlsio/ntp"
@@ -19,9 +20,25 @@ import (
 
 const limit = 20 * time.Second
 
+// testNetwork is the network that tests run on: the operating system's, or the one
+// that INGOT_TEST_NETWORK names, as it does in images.
+func testNetwork(t *testing.T) interface {
+	tlsio.Network
+	tlsio.PacketNetwork
+} {
+	t.Helper()
+	if n := simnet.Selected(t); n != nil {
+		return n.(interface {
+			tlsio.Network
+			tlsio.PacketNetwork
+		})
+	}
+	return tlsio.HostNetwork{}
+}
+
 func run(t *testing.T) *tlsio.App {
 	t.Helper()
-	app := tlsio.NewApp(tlsio.HostNetwork{})
+	app := tlsio.NewApp(testNetwork(t))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); app.Run(ctx) }()
@@ -33,7 +50,7 @@ func run(t *testing.T) *tlsio.App {
 // a server that never answers.
 func serve(t *testing.T, now func() time.Time) string {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	c, err := testNetwork(t).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +167,7 @@ func TestNames(t *testing.T) {
 // serveName is a name server to which name is 127.0.0.1.
 func serveName(t *testing.T, name string) string {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	c, err := testNetwork(t).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
