@@ -63,6 +63,7 @@ func TestLife(t *testing.T) {
 func FuzzLife(f *testing.F) {
 	f.Add(uint64(1), []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
 	f.Add(uint64(7), []byte{6, 6, 3, 8, 255, 2})
+	f.Add(uint64(37), []byte("\x02\\}\xeb+\x05")) // more arrived while what had was being read
 	f.Fuzz(func(t *testing.T, seed uint64, script []byte) { runLife(t, seed, script[:min(len(script), 500)], 3000) })
 }
 

@@ -299,7 +299,9 @@ func (l *link) readLoop() {
 		n, err := l.conn.Read(dst)
 
 		l.mu.Lock()
-		before := l.in.n
+		// What has arrived is counted as it comes: the owner may read meanwhile, so
+		// that in may hold less than before.
+		arrived := n
 		if bulk {
 			l.in.commit(n)
 		} else {
@@ -317,11 +319,12 @@ func (l *link) readLoop() {
 			l.lent = false
 			l.in.commit(n)
 			l.received += uint64(n)
+			arrived += n
 		}
 		if l.detached && isTimeout(err) {
 			err = nil // the deadline by which detach ends the reading
 		}
-		if l.in.n > before {
+		if arrived > 0 {
 			l.touch()
 			l.post(evReadable)
 		}
