@@ -14,8 +14,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"ingot.dev/internal/testenv"
 )
 
 // TestState: both sides' views fit together.
@@ -353,47 +351,18 @@ func (*recordSizes) Received([]byte) {}
 func (*recordSizes) Secret([]byte)   {}
 func (*recordSizes) Closed(error)    {}
 
-// TestRenegotiation: never begun here, and refused to peers.
+// TestRenegotiation: never begun here. What peers hear who begin one is in
+// TestBunRenegotiate and in interop.
 //
 //conform:bun renegotiate refused tlsio.ErrRenegotiation -- crypto/tls can't begin one; TLS 1.3 has none
 //conform:bun disableRenegotiation works tlsio.Conn.DisableRenegotiation
 func TestRenegotiation(t *testing.T) {
-	testenv.NeedHost(t)
 	p := connect(t, serverContext(t, nil), clientContext(t, only(TLSv12)), SecureOptions{}, SecureOptions{}).ok(t)
 	for _, c := range []*Conn{p.server, p.client} {
 		if err := c.Renegotiate(); !errors.Is(err, ErrRenegotiation) || !errors.Is(err, errors.ErrUnsupported) {
 			t.Error(err)
 		}
 		c.DisableRenegotiation()
-	}
-	// OpenSSL's client asks for one when it reads a line with R.
-	so := serverOptions(t)
-	only(TLSv12)(&so)
-	ln, err := Listen(timeout(t), HostNetwork{}, "127.0.0.1:0", so)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	refused := make(chan error, 1)
-	go func() {
-		c, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		c.SetDeadline(time.Now().Add(limit))
-		c.Write([]byte("ready\n"))
-		_, err = c.Read(make([]byte, 100))
-		refused <- err
-		c.Close()
-	}()
-	cmd := exec.CommandContext(timeout(t), openssl(t), "s_client", "-connect", ln.Addr().String(), "-tls1_2", "-servername", "server.test")
-	cmd.Stdin = strings.NewReader("R\n")
-	out, _ := cmd.CombinedOutput()
-	if err := <-refused; err == nil {
-		t.Error("the server went on")
-	}
-	if !strings.Contains(string(out), "RENEGOTIATING") || !strings.Contains(string(out), "SSL alert number") {
-		t.Errorf("%s", out)
 	}
 }
 
