@@ -89,6 +89,9 @@ func alertOf(err error, w *wire, server bool) Alert {
 	if w != nil && w.sentAlert != 0 {
 		return Alert{AlertSent, w.sentAlert}
 	}
+	if carriesNothing(err) {
+		return Alert{AlertSent, 10}
+	}
 	if w == nil || !w.wroteRecord || !isVerifyError(err) {
 		return Alert{}
 	}
@@ -106,4 +109,11 @@ func alertOf(err error, w *wire, server bool) Alert {
 		}
 	}
 	return Alert{AlertSent, 42}
+}
+
+// carriesNothing reports whether err is crypto/tls's about a peer that sends one record
+// after the other without data. It has a text, no type.
+func carriesNothing(err error) bool {
+	s := err.Error()
+	return s == "tls: too many ignored records" || s == "tls: too many non-advancing records"
 }

@@ -29,6 +29,8 @@ func hint(e *Error, server bool) string {
 		return h
 	}
 	switch {
+	case carriesNothing(e.Err):
+		return "the peer sends records without data, more than 16 in a row"
 	case errors.Is(e.Err, ErrHandshakeTimeout):
 		return "the peer is too slow, silent, or doesn't speak TLS on this port"
 	case e.Stage == StageHandshake && (errors.Is(e.Err, io.EOF) || errors.Is(e.Err, io.ErrUnexpectedEOF)):
