@@ -83,25 +83,43 @@ func (i *instance) Terminate() error {
 		return nil
 	}
 	l.disown()
-	l.closed = true
+	l.closed, l.terminated = true, true
+	var err error
+	if l.conn == nil && l.shaking != nil {
+		err = resetting(l.shaking) // the end of its handshake closes it
+	}
 	l.cancel()
 	l.changed.Broadcast()
 	if l.conn == nil {
-		return nil
+		return err
 	}
 	l.writeErr = &Error{Op: "Terminate", Stage: StageClose, Err: ErrClosed} // drain stops
 	return reset(l.conn)
 }
 
-// reset closes conn with a RST, if it can.
-func reset(conn net.Conn) error {
-	var err error
+// resetting makes closing conn send a RST, if it can.
+func resetting(conn net.Conn) error {
 	if c, ok := find[interface{ SetLinger(int) error }](conn); ok {
 		c.SetLinger(0) // fails on a connection that has ended, which needs no RST
-	} else {
-		err = &Error{Op: "Terminate", Stage: StageClose, Err: ErrNotSupported,
-			Hint: fmt.Sprintf("a %T can't be reset; it was closed", conn)}
+		return nil
 	}
+	return &Error{Op: "Terminate", Stage: StageClose, Err: ErrNotSupported,
+		Hint: fmt.Sprintf("a %T can't be reset; it was closed", conn)}
+}
+
+// shakes notes the transport on which l's handshake begins, for Terminate.
+func (l *link) shakes(raw net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.shaking = raw
+	if l.terminated {
+		resetting(raw)
+	}
+}
+
+// reset closes conn with a RST, if it can.
+func reset(conn net.Conn) error {
+	err := resetting(conn)
 	if secured, ok := conn.(*Conn); ok {
 		secured.abandon()
 	} else {

@@ -43,22 +43,26 @@ type link struct {
 	set      settings           // socket options, applied when connected
 	conn     net.Conn           // nil until connected
 	secured  *Conn              // conn, if it is TLS
+	shaking  net.Conn           // what TLS is begun on; nil before and after that
 	up       bool               // connected, handshake done
 	closed   bool
 	detached bool // conn is to be taken out of the link
-	paused   bool // the owner wants nothing to be read
-	lent     bool // the reader holds a region of in
-	draining bool // the writing goroutine runs
-	ending   bool // the owner has closed the sending side
-	ended    bool // and the peer was told
-	counted  bool // the app's Wait waits for this link
-	err      error
-	endErr   error // the peer's end; nil until then
-	writeErr error
-	in, out  ring
-	account  *Account // nil without a budget
-	events   events
-	queued   bool // stands in app's queue
+	// terminated says that Terminate has closed the link: a connection that is still
+	// to come is reset.
+	terminated bool
+	paused     bool // the owner wants nothing to be read
+	lent       bool // the reader holds a region of in
+	draining   bool // the writing goroutine runs
+	ending     bool // the owner has closed the sending side
+	ended      bool // and the peer was told
+	counted    bool // the app's Wait waits for this link
+	err        error
+	endErr     error // the peer's end; nil until then
+	writeErr   error
+	in, out    ring
+	account    *Account // nil without a budget
+	events     events
+	queued     bool // stands in app's queue
 
 	sent, received uint64    // bytes, for BytesWritten and BytesRead
 	acceptor       *acceptor // the listener that made it, or nil
@@ -110,11 +114,15 @@ func (l *link) startOn(conn net.Conn) {
 func (l *link) connected(conn net.Conn, err error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.shaking = nil
 	if err != nil {
 		l.fail(err)
 		return false
 	}
 	if l.closed {
+		if l.terminated {
+			resetting(conn)
+		}
 		go conn.Close() // not under mu: close_notify may wait for the peer
 		return false
 	}

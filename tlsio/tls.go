@@ -119,6 +119,7 @@ func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 		if !old.counted {
 			l.unref()
 		}
+		l.shaking = old.conn
 		if l.acceptor = old.acceptor; l.acceptor != nil {
 			l.acceptor.replace(old, l)
 		}
@@ -138,6 +139,7 @@ func NewTLS(app *App, options TLSClientOptions) (*TLS, error) {
 		if err != nil {
 			return nil, err
 		}
+		l.shakes(raw)
 		one.Unread = unread
 		c, err := secure.current.Load().secure(ctx, op, raw, one)
 		if err != nil {
