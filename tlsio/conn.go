@@ -111,25 +111,28 @@ func (c *Conn) readError(err error) error {
 }
 
 // Write implements io.Writer.
-func (c *Conn) Write(p []byte) (int, error) {
-	var n int
+func (c *Conn) Write(p []byte) (n int, err error) {
+	c.wire.sending.Add(1)
 	for {
 		part := p[n:]
 		if limit := int(c.limit.Load()); limit > 0 && len(part) > limit {
 			part = part[:limit]
 		}
-		m, err := c.tls.Write(part)
+		var m int
+		m, err = c.tls.Write(part)
 		n += m
-		if err != nil {
-			if c.closed.Load() && errors.Is(err, net.ErrClosed) {
-				err = ErrClosed
-			}
-			return n, newError("Write", c.RemoteAddr(), StageWrite, nil, c.server, err)
-		}
-		if n == len(p) {
-			return n, nil
+		if err != nil || n == len(p) {
+			break
 		}
 	}
+	c.wire.sending.Add(-1)
+	if err != nil {
+		if c.closed.Load() && errors.Is(err, net.ErrClosed) {
+			err = ErrClosed
+		}
+		err = newError("Write", c.RemoteAddr(), StageWrite, nil, c.server, err)
+	}
+	return n, err
 }
 
 // readMore reads what can be had without waiting; it returns 0 and no error if

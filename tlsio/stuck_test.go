@@ -3,6 +3,7 @@ package tlsio
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -60,6 +61,74 @@ func TestCloseWhileEndIsStuck(t *testing.T) {
 			theirs.Close()
 			return
 		}
+	}
+}
+
+// OnError comes without a Close, too, when a peer has broken a record and leaves the
+// alert unread: with the reason, not with what became of the alert.
+func TestErrorWhileAlertIsStuck(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for alertTimeout")
+	}
+	for _, v := range bothVersions {
+		t.Run(v, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			defer theirs.Close()
+			r := newRigOn(t, &pipes{HostNetwork{}, ours})
+			o := clientOptions(t)
+			o.MaximumVersion = v
+			sock, err := NewTLS(r.app, r.tls(TLSClientOptions{Address: "192.0.2.1", Port: 443, TLS: o}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer sock.Close()
+			r.serve(theirs, func(c *tls.Config) { c.SessionTicketsDisabled = true })
+			r.next("writable")
+			if _, err := theirs.Write(append([]byte{23, 3, 3, 0, 32}, make([]byte, 32)...)); err != nil {
+				t.Fatal(err)
+			}
+			wantError(t, r.next("error").err, StageRead, Alert{AlertSent, 20}) // bad_record_mac
+		})
+	}
+}
+
+// What the program sends has no such limit, though two bytes look like an alert.
+func TestTwoBytesMayWait(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for alertTimeout")
+	}
+	leaks(t)
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	defer ours.Close()
+	server := serverContext(t, func(o *TLSOptions) { o.NoSessions = true })
+	peer := tls.Client(theirs, &tls.Config{ServerName: "server.test", InsecureSkipVerify: true})
+	shaken := make(chan error, 1)
+	go func() { shaken <- peer.Handshake() }()
+	c, err := server.Secure(timeout(t), ours, SecureOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-shaken; err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Write([]byte("ab"))
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Fatal("it ended by itself:", err)
+	case <-time.After(alertTimeout + alertTimeout/2):
+	}
+	peer.SetDeadline(time.Now().Add(limit))
+	got := make([]byte, 2)
+	if _, err := io.ReadFull(peer, got); err != nil || string(got) != "ab" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

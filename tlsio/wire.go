@@ -23,6 +23,9 @@ type wire struct {
 	noWait      bool        // Read returns errWouldBlock in place of waiting
 	gotBytes    atomic.Bool // the peer has sent something
 	closeErr    error       // what closing raw returned
+
+	sending atomic.Int32 // calls of Conn's Write under way
+	watched atomic.Int32 // writes that were watched over
 }
 
 // errWouldBlock is what Read returns under noWait. crypto/tls keeps a connection
@@ -71,11 +74,40 @@ func (w *wire) Write(p []byte) (int, error) {
 	if !w.established {
 		w.inspect(p)
 	}
+	var watch *time.Timer
+	if w.established && mayBeAlert(p) {
+		watch = w.watch()
+	}
 	n, err := w.raw.Write(p)
+	if watch != nil {
+		watch.Stop()
+		w.watched.Add(1)
+	}
 	if n > 0 && w.tap != nil {
 		w.tap.Sent(p[:n])
 	}
 	return n, err
+}
+
+// alertTimeout is how long a peer that has erred may leave the alert about it unread.
+const alertTimeout = 5 * time.Second
+
+// mayBeAlert reports whether p is an alert that is encrypted, or two bytes of data in
+// TLS 1.3, which look alike: the type, and an authentication code of 16 bytes.
+func mayBeAlert(p []byte) bool {
+	return p[0] == recordAlert || len(p) == recordHeaderSize+2+1+16
+}
+
+// watch bounds a write that may be an alert. crypto/tls sends alerts from within Read,
+// which would otherwise wait, with the error to tell, for as long as the peer doesn't
+// read. What the program writes has all the time that it needs.
+func (w *wire) watch() *time.Timer {
+	this := w.watched.Load()
+	return time.AfterFunc(alertTimeout, func() {
+		if w.sending.Load() == 0 && w.watched.Load() == this {
+			w.raw.SetWriteDeadline(time.Unix(1, 0)) // nothing can be sent behind an alert
+		}
+	})
 }
 
 // ended tells the tap, if there is one, that nothing follows.
