@@ -2,6 +2,7 @@ package certs_test
 
 import (
 	"bytes"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -245,6 +246,10 @@ func TestFind(t *testing.T) {
 		sum := sha256.Sum256(c.Raw)
 		return sum[:]
 	}
+	old := func(c *x509.Certificate) []byte {
+		sum := sha1.Sum(c.Raw)
+		return sum[:]
+	}
 	for _, tt := range []struct {
 		what  string
 		query certs.Query
@@ -253,6 +258,10 @@ func TestFind(t *testing.T) {
 		{"fingerprint", certs.Query{Fingerprint: fingerprint(m.plain[1].Cert)}, []*x509.Certificate{m.plain[1].Cert}},
 		{"fingerprint of a file", certs.Query{Fingerprint: fingerprint(file.Cert)}, []*x509.Certificate{file.Cert}},
 		{"fingerprint of nobody", certs.Query{Fingerprint: fingerprint(m.rogue.Cert)}, nil},
+		{"SHA-1", certs.Query{Fingerprint: old(m.plain[1].Cert)}, []*x509.Certificate{m.plain[1].Cert}},
+		{"SHA-1 of a file", certs.Query{Fingerprint: old(file.Cert)}, []*x509.Certificate{file.Cert}},
+		{"SHA-1 of nobody", certs.Query{Fingerprint: old(m.rogue.Cert)}, nil},
+		{"empty fingerprint", certs.Query{Fingerprint: []byte{}}, nil},
 		{"short fingerprint", certs.Query{Fingerprint: fingerprint(file.Cert)[:20]}, nil},
 		{"subject", certs.Query{Subject: m.namesakes[0].Cert.RawSubject}, []*x509.Certificate{m.namesakes[0].Cert, m.namesakes[1].Cert, m.namesakes[2].Cert}},
 		{"key id", certs.Query{KeyID: m.twins[0].Cert.SubjectKeyId}, []*x509.Certificate{m.twins[0].Cert, m.twins[1].Cert}},
@@ -274,7 +283,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s: found %d, want %d", tt.what, len(found), len(tt.want))
 		}
 	}
-	for _, q := range []certs.Query{{}, {KeyID: []byte{1, 2, 3}}, {Subject: id.Cert.RawSubject}, {Fingerprint: fingerprint(id.Cert)}} {
+	for _, q := range []certs.Query{{}, {KeyID: []byte{1, 2, 3}}, {Subject: id.Cert.RawSubject}, {Fingerprint: fingerprint(id.Cert)}, {Fingerprint: old(id.Cert)}} {
 		if found := store.FindIdentities(q); len(found) != 1 || found[0].Name() != "default" {
 			t.Errorf("FindIdentities(%v) = %v", q, found)
 		}
@@ -359,7 +368,7 @@ func TestBundleRefused(t *testing.T) {
 		})
 	}
 	fsys := certstest.Tree{publicBundle: good}.FS()
-	if _, err := certs.Load(fsys, certs.Options{}); !errors.Is(err, certs.ErrBundle) {
+	if _, err := certs.Load(fsys, certs.Options{}); !errors.Is(err, certs.ErrNoCode) {
 		t.Errorf("without the reader of bundles: %v", err)
 	}
 	if report := certs.Inspect(fsys, certs.Options{}); report.Err() != nil || len(report.Anchors) != 2 {

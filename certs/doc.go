@@ -6,12 +6,23 @@
 //	anchors/                    whom we trust
 //	    ca.der                      in the group "" (ungrouped)
 //	    clients/ca.der              in the group "clients"
-//	    public/all.bundle           many, in the group "public"; see below
+//	    public/all.bundle           many, in the group "public"; see Bundles
 //	identities/                 who we are
 //	    default/cert.der            the certificate
 //	    default/chain1.der          its issuer, if that is an intermediate
 //	    default/chain2.der          the issuer of chain1.der, and so on
 //	    default/key.der             the private key, PKCS#8 (RFC 5958)
+//	    vault/cert.der              another identity, whose key
+//	    vault/key.kept              is not here; see Keys
+//	intermediates/              who vouches for us
+//	    issuing.der                 for any identity whose folder lacks it
+//	crls/                       what was revoked; see Rules
+//	    ca.crl                      a certificate revocation list (RFC 5280 section 5)
+//	pins/                       which keys we insist on; see Rules
+//	    api.example.com.pins        of a host, a group, or anything else
+//
+// Only anchors or identities must be there. What begins with a dot or an underscore, and
+// notes (.md, .txt), play no role.
 //
 //	//go:embed certs
 //	var embedded embed.FS
@@ -38,8 +49,34 @@
 // and in the firmware when it starts, so what the build accepted can only be
 // refused later because time has passed.
 //
+// # In an image
+//
+// go:embed puts the files into the image's read-only data, byte for byte, uncompressed
+// and unencrypted, private keys too: whoever reads the flash has them. Name the folder
+// with "all:" before it, or be content that go:embed leaves out the names that the store
+// doesn't look at either. A file costs its own bytes and little more. Load copies what it
+// parses, and of a bundle the index; the rest stays where it is.
+//
+// # Keys
+//
 // Private keys stay inside: printing or logging any type of this package, or a
-// tls.Certificate that came from it, in any format, shows no key.
+// tls.Certificate that came from it, in any format, shows no key. The memory that a
+// key's file was read into is wiped before Load returns; see CAVEATS.md for what Go
+// keeps all the same.
+//
+// A key need not be in the store. An identity with key.kept in place of key.der has it
+// elsewhere, and Load asks a [Keeper] for a crypto.Signer (see [KeptBy]):
+//
+//	store, err := certs.Load(fsys, certs.Options{Keeper: certs.KeptBy(element.Signer)})
+//
+// key.kept holds whatever the keeper wants to be told, a slot's number or the key itself
+// wrapped by another, and may be empty.
+//
+// # Chains
+//
+// An identity is sent with the intermediates in its folder and, where these don't lead
+// up to a root, with those that do from other identities' folders and from the folder
+// intermediates; so these are there once for many identities. Roots are not sent.
 //
 // # Bundles
 //
@@ -74,6 +111,35 @@
 // 10 KB of memory and, on an emulated Cortex-A7, 0.7 ms; as files they take 0.5 to 1.2 MB
 // and 55 ms and more. A chain's anchor is found with 10 KB. The code is about 8 KB of an
 // image, in programs that call [Bundles] only.
+//
+// # Rules
+//
+// Beside anchors, what peers are judged by are lists of revoked certificates and pins.
+// A program that reads them says so, and hands them on in a line each:
+//
+//	store, err := certs.Load(fsys, certs.Options{Rules: certs.Rules()})
+//	options.With = []tlsio.Feature{
+//		tlsio.RootsFor(store.Trust("public")),
+//		tlsio.CRLs{DER: store.CRLs()},
+//		tlsio.Pins(store.Pins("api.example.com")),
+//	}
+//
+// A program that doesn't ask for rules refuses a store that has some: leaving them out
+// would be a hole that nobody sees.
+//
+// Lists are whole lists of all that an authority has revoked, in DER. One that an
+// authority in the store should have signed and hasn't is refused; so is the store if a
+// list revokes an identity. Lists out of date are warned of: what they mean for peers is
+// for tlsio.CRLs to say.
+//
+// A set of pins is text. Each line has a role, a pin (the SHA-256 of a public key,
+// RFC 7469 section 2.4, in base64) and, if you like, what it is; # begins a comment:
+//
+//	primary sha256/rDVmHkpyqR9qKPBqzFZ4hXFFK2/cRbP2Wo2ctIcNdiE= the server's key
+//	backup  sha256/FJXv0R0jNLkLbLkNC8oW1B3N8ciCDgyoL6sfK2vJXGs= in the safe
+//
+// There must be one of each: with no other key to go to, a lost one locks everybody out.
+// 'ingot certs crl' and 'ingot certs pin' make these files.
 //
 // # Selection
 //

@@ -29,6 +29,11 @@ var (
 	ErrNotCA          error = &kind{"not a certificate authority"}
 	ErrDuplicate      error = &kind{"duplicate"}
 	ErrBundle         error = &kind{"unusable bundle"}
+	ErrNoCode         error = &kind{"no code for this in the program"}
+	ErrKeeper         error = &kind{"no key from the keeper"}
+	ErrCRL            error = &kind{"unusable certificate revocation list"}
+	ErrRevoked        error = &kind{"certificate is revoked"}
+	ErrPins           error = &kind{"unusable pins"}
 
 	// ErrExpiresSoon is a warning only: see [Report.Warnings].
 	ErrExpiresSoon error = &kind{"certificate expires soon"}

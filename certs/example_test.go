@@ -2,11 +2,15 @@ package certs_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/sha1"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"testing/fstest"
 	"time"
 
@@ -124,6 +128,167 @@ func ExampleStore_RootsFor() {
 	state := conn.State()
 	fmt.Println("trusted by way of", state.VerifiedChains[0][1].Subject)
 	// Output: trusted by way of CN=A Public Authority
+}
+
+// Identities and anchors are found by whatever is known of them.
+func ExampleStore_FindAnchors() {
+	store, err := certs.Load(exampleStore(), certs.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	authority := store.Anchors()[0].Cert
+	sha256sum, sha1sum := sha256.Sum256(authority.Raw), sha1.Sum(authority.Raw)
+	for _, query := range []certs.Query{
+		{Fingerprint: sha256sum[:]},
+		{Fingerprint: sha1sum[:]},
+		{Subject: authority.RawSubject},
+		{KeyID: authority.SubjectKeyId},
+	} {
+		found, err := store.FindAnchors(query)
+		if err != nil {
+			fmt.Println(err) // a damaged bundle
+		}
+		for _, anchor := range found {
+			fmt.Println(anchor.File, anchor.Cert.Subject)
+		}
+	}
+	// Output:
+	// anchors/ca.der CN=A Public Authority
+	// anchors/ca.der CN=A Public Authority
+	// anchors/ca.der CN=A Public Authority
+	// anchors/ca.der CN=A Public Authority
+}
+
+func ExampleStore_FindIdentities() {
+	store, err := certs.Load(exampleStore(), certs.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	shop, _ := store.Identity("shop")
+	sha256sum, sha1sum := sha256.Sum256(shop.Leaf().Raw), sha1.Sum(shop.Leaf().Raw)
+	for _, query := range []certs.Query{
+		{Fingerprint: sha256sum[:]},
+		{Fingerprint: sha1sum[:]},
+		{Subject: shop.Leaf().RawSubject},
+	} {
+		for _, id := range store.FindIdentities(query) {
+			fmt.Println(id)
+		}
+	}
+	// Output:
+	// identity "shop" (shop.test; ECDSA P-256)
+	// identity "shop" (shop.test; ECDSA P-256)
+	// identity "shop" (shop.test; ECDSA P-256)
+}
+
+// An identity has the name of its folder.
+func ExampleStore_Identity() {
+	store, err := certs.Load(exampleStore(), certs.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(store.Identity("shop"))
+	_, ok := store.Identity("office")
+	fmt.Println(ok)
+	// Output:
+	// identity "shop" (shop.test; ECDSA P-256) true
+	// false
+}
+
+// Clients ask for an identity by SNI.
+func ExampleStore_Select() {
+	store, err := certs.Load(exampleStore(), certs.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, name := range []string{"shop.test", "SHOP.test.", "sensor.test", "other.test"} {
+		id, ok := store.Select(name)
+		fmt.Println(name, id, ok)
+	}
+	// Output:
+	// shop.test identity "shop" (shop.test; ECDSA P-256) true
+	// SHOP.test. identity "shop" (shop.test; ECDSA P-256) true
+	// sensor.test identity "default" (sensor.test; ECDSA P-256) true
+	// other.test identity "default" (sensor.test; ECDSA P-256) true
+}
+
+// A keeper of keys that the store doesn't have: here it has one, and in a device it is
+// a driver of what can't be read out. In the store, identities/default/key.kept stands in
+// the place of key.der; what is in it is for the keeper.
+func ExampleKeptBy() {
+	fsys := exampleStore()
+	inside, err := x509.ParsePKCS8PrivateKey(fsys["identities/default/key.der"].Data)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	delete(fsys, "identities/default/key.der")
+	fsys["identities/default/key.kept"] = &fstest.MapFile{Data: []byte("slot 3")}
+
+	element := func(k certs.KeptKey) (crypto.Signer, error) {
+		if string(k.Reference) != "slot 3" {
+			return nil, fmt.Errorf("there is no %q", k.Reference)
+		}
+		return inside.(crypto.Signer), nil
+	}
+	store, err := certs.Load(fsys, certs.Options{Keeper: certs.KeptBy(element)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	id, _ := store.Default()
+	fmt.Println(id, id.TLS().PrivateKey)
+
+	_, err = certs.Load(fsys, certs.Options{})
+	fmt.Println(err)
+	// Output:
+	// identity "default" (sensor.test; ECDSA P-256) ECDSA P-256 private key (redacted)
+	// identities/default/key.kept: the program is built without the code that reads this; set Keeper in certs.Options, or in firmware.Config
+}
+
+// CRLs and pins lie in the store, and tlsio judges by them.
+func ExampleRules() {
+	fsys := exampleStore()
+	pins := "primary sha256/" + strings.Repeat("A", 43) + "= the server's\n" +
+		"backup  sha256/" + strings.Repeat("E", 43) + "= in the safe\n"
+	fsys["pins/api.test.pins"] = &fstest.MapFile{Data: []byte(pins)} // as 'ingot certs pin' makes it
+	store, err := certs.Load(fsys, certs.Options{Rules: certs.Rules()})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = tlsio.NewClientContext(tlsio.TLSOptions{
+		Roots: store.Roots(""),
+		With:  []tlsio.Feature{tlsio.Pins(store.Pins("api.test"))},
+	})
+	fmt.Println(len(store.Pins("api.test")), "pins", err)
+	// Output: 2 pins <nil>
+}
+
+// exampleStore has an authority and two identities, "default" and "shop".
+func exampleStore() fstest.MapFS {
+	ca, err := pki.NewAuthority(pki.Template{CommonName: "A Public Authority"})
+	if err != nil {
+		panic(err)
+	}
+	fsys := fstest.MapFS{"anchors/ca.der": {Data: ca.DER()}}
+	for folder, name := range map[string]string{"default": "sensor.test", "shop": "shop.test"} {
+		id, err := ca.Issue(pki.Template{CommonName: folder, DNSNames: []string{name}})
+		if err != nil {
+			panic(err)
+		}
+		key, err := id.KeyDER()
+		if err != nil {
+			panic(err)
+		}
+		fsys["identities/"+folder+"/cert.der"] = &fstest.MapFile{Data: id.DER()}
+		fsys["identities/"+folder+"/key.der"] = &fstest.MapFile{Data: key}
+	}
+	return fsys
 }
 
 // exampleAuthority returns an authority, and a server that it has issued a

@@ -20,6 +20,7 @@ type Identity struct {
 	leaf  *x509.Certificate
 	chain []*x509.Certificate
 	key   crypto.Signer // *privateKey or *rsaPrivateKey
+	kept  bool          // by a Keeper
 	tls   tls.Certificate
 }
 

@@ -2,7 +2,6 @@ package certs
 
 import (
 	"crypto"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -18,7 +17,7 @@ import (
 // far above what a device needs: a certificate with an RSA key takes 1 to 2 KB.
 const (
 	MaxFileSize   = 64 << 10
-	MaxAnchors    = 512
+	MaxAnchors    = 512 // with the folder of intermediates
 	MaxIdentities = 128
 	MaxChain      = 8 // intermediates of one identity
 )
@@ -27,8 +26,13 @@ const (
 const (
 	anchorsDir    = "anchors"
 	identitiesDir = "identities"
+	betweenDir    = "intermediates"
+	crlsDir       = "crls"
+	pinsDir       = "pins"
+	storeFolders  = anchorsDir + ", " + identitiesDir + ", " + betweenDir + ", " + crlsDir + " and " + pinsDir
 	certFile      = "cert.der"
 	keyFile       = "key.der"
+	keptFile      = "key.kept"
 	chainPrefix   = "chain"
 	derSuffix     = ".der"
 )
@@ -43,6 +47,15 @@ type Options struct {
 	// Bundles lets Load read bundles of anchors; give it [Bundles]. The zero value
 	// refuses stores that hold some. Inspect always reads them.
 	Bundles BundleReader
+
+	// Rules lets Load read CRLs and pins; give it [Rules]. The zero value refuses
+	// stores that hold some. Inspect always reads them.
+	Rules RuleReader
+
+	// Keeper has the private keys of the identities that hold key.kept in place of
+	// key.der; see [KeptBy]. The zero value refuses stores with such identities. Inspect
+	// then leaves their keys out.
+	Keeper KeyReader
 }
 
 func (o Options) now() time.Time {
@@ -66,15 +79,17 @@ func (a Anchor) KeyType() string { return keyName(a.Cert.PublicKey) }
 // use the certificates call [Load], which accepts only a store without
 // Problems.
 type Report struct {
-	// Anchors and Identities hold everything whose certificate could be
+	// Anchors, Identities and Intermediates hold everything whose certificate could be
 	// read, whatever else is wrong with it, in the order of their names.
-	Anchors    []Anchor
-	Identities []*Identity
+	Anchors       []Anchor
+	Identities    []*Identity
+	Intermediates []Intermediate
 
 	Problems []*FileError // each one makes Load fail, but for those inside bundles
 	Warnings []*FileError // worth knowing: anchors out of date, expiry soon, anchors that are there twice
 
 	bundles []*bundle // in Load's own; Inspect puts what is in them into Anchors
+	rules   any       // *rules or nil: any, so that images without don't carry the types
 }
 
 // Err joins the Problems; it is nil if there are none.
@@ -88,15 +103,24 @@ func (r *Report) Err() error {
 
 // Inspect reads a whole store and judges it, with every anchor in its bundles.
 func Inspect(fsys fs.FS, opt Options) *Report {
-	in := &inspector{fsys: fsys, now: opt.now(), bundle: (*inspector).readBundle}
+	opt.Bundles, opt.Rules = Bundles(), Rules()
+	if opt.Keeper.read == nil {
+		opt.Keeper.read = (*inspector).withoutKeeper
+	}
+	in := &inspector{fsys: fsys, now: opt.now(), opt: opt}
 	in.unpack = in.judgeBundle
 	report := in.inspect()
 	in.judgeDuplicates()
+	in.judgeUnknownPins()
 	return report
 }
 
 func (in *inspector) inspect() *Report {
 	in.top()
+	in.complete()
+	if in.judgeRules != nil {
+		in.judgeRules(in)
+	}
 	in.judgeNames()
 	in.report.Problems = in.problems
 	return &in.report
@@ -109,8 +133,10 @@ type inspector struct {
 	report      Report
 	problems    []*FileError
 	anchorFiles int
-	// bundle is readBundle; nil if the program doesn't carry it.
-	bundle func(in *inspector, group, file string)
+	opt         Options
+	between     []*x509.Certificate // all intermediates
+	// judgeRules judges what opt.Rules has read.
+	judgeRules func(in *inspector)
 	// unpack does what Load leaves out: it is a variable so that images don't carry it.
 	unpack func(*bundle)
 	// orphans are keys that do not match their certificate.
@@ -169,14 +195,24 @@ func (in *inspector) read(file string) ([]byte, bool) {
 	return nil, false
 }
 
-// readLimited returns at most MaxFileSize bytes, and one more if there are more.
+// readLimited returns at most MaxFileSize bytes, and one more if there are more. The file
+// may be a private key, so that no buffer is outgrown and left behind, as io.ReadAll does.
 func readLimited(fsys fs.FS, file string) ([]byte, error) {
 	f, err := fsys.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, MaxFileSize+1))
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, min(info.Size(), MaxFileSize)+1)
+	n, err := io.ReadFull(f, data)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	return data[:n], err
 }
 
 // cause strips the path from an error: FileError has it.
@@ -193,22 +229,38 @@ func (in *inspector) top() {
 	if len(in.problems) > 0 {
 		return
 	}
-	isPart := func(e fs.DirEntry) bool {
-		return e.IsDir() && (e.Name() == anchorsDir || e.Name() == identitiesDir)
+	isStore := false
+	for _, e := range entries {
+		isStore = isStore || e.IsDir() && (e.Name() == anchorsDir || e.Name() == identitiesDir)
 	}
-	if !slices.ContainsFunc(entries, isPart) {
+	if !isStore {
 		in.problem(in.notAStore(entries))
 		return
 	}
 	for _, e := range entries {
-		switch {
-		case !isPart(e):
-			in.unexpected(e.Name(), certificate, "a store holds the folders "+anchorsDir+" and "+identitiesDir+" only; move it elsewhere")
-		case e.Name() == anchorsDir:
-			in.anchors()
-		default:
-			in.identities()
+		folder := e.Name()
+		if !e.IsDir() {
+			folder = ""
 		}
+		switch folder {
+		case anchorsDir, betweenDir:
+			in.authorities(folder, "")
+		case identitiesDir:
+			in.identities()
+		case crlsDir, pinsDir:
+			if in.opt.Rules.read != nil {
+				in.opt.Rules.read(in, folder)
+			} else {
+				in.noCode(folder, "Rules")
+			}
+		default:
+			in.unexpected(e.Name(), certificate, "a store holds the folders "+storeFolders+" only; move it elsewhere")
+		}
+	}
+	if in.anchorFiles > MaxAnchors {
+		in.problem(&FileError{File: anchorsDir, Kind: ErrTooMany,
+			Reason: fmt.Sprintf("there are %d anchors and intermediates, and at most %d are allowed", in.anchorFiles, MaxAnchors),
+			Fix:    "trust only the authorities that this device talks to"})
 	}
 	if len(in.problems) == 0 && in.anchorFiles == 0 && len(in.report.Identities) == 0 {
 		in.problem(&FileError{File: ".", Kind: ErrLayout,
@@ -253,43 +305,37 @@ func (in *inspector) unexpected(file string, want object, fix string) (converted
 			problem.Reason = "the name does not end in " + derSuffix
 			problem.Fix = "rename it to " + derName(file, certificate)
 		}
+		clear(data) // may be a private key
 	}
 	in.problem(problem)
 	return converted
 }
 
-func (in *inspector) anchors() {
-	for _, e := range in.readDir(anchorsDir) {
-		if !e.IsDir() {
-			in.anchor("", path.Join(anchorsDir, e.Name()))
-			continue
-		}
-		group := e.Name()
-		for _, e := range in.readDir(path.Join(anchorsDir, group)) {
-			file := path.Join(anchorsDir, group, e.Name())
-			if e.IsDir() {
-				in.unexpected(file, certificate, "groups have no groups inside: move its files up")
-				continue
-			}
+// authorities reads a folder: of anchors, with groups inside, of a group, or of
+// intermediates.
+func (in *inspector) authorities(dir, group string) {
+	for _, e := range in.readDir(dir) {
+		file := path.Join(dir, e.Name())
+		switch {
+		case !e.IsDir():
 			in.anchor(group, file)
+		case dir == anchorsDir:
+			in.authorities(file, e.Name())
+		default:
+			in.unexpected(file, certificate, "groups have no groups inside: move its files up")
 		}
-	}
-	if in.anchorFiles > MaxAnchors {
-		in.problem(&FileError{File: anchorsDir, Kind: ErrTooMany,
-			Reason: fmt.Sprintf("there are %d anchors, and at most %d are allowed", in.anchorFiles, MaxAnchors),
-			Fix:    "trust only the authorities that this device talks to"})
 	}
 }
 
+// anchor reads an anchor, a bundle, or an intermediate.
 func (in *inspector) anchor(group, file string) {
-	if path.Ext(file) == bundleSuffix {
-		if in.bundle != nil {
-			in.bundle(in, group, file)
-			return
+	between := file[0] == betweenDir[0]
+	if path.Ext(file) == bundleSuffix && !between {
+		if in.opt.Bundles.read != nil {
+			in.opt.Bundles.read(in, group, file)
+		} else {
+			in.noCode(file, "Bundles")
 		}
-		in.problem(&FileError{File: file, Kind: ErrBundle,
-			Reason: "this program carries no code for bundles",
-			Fix:    "set Bundles in certs.Options, or in firmware.Config, to certs.Bundles()"})
 		return
 	}
 	if path.Ext(file) != derSuffix {
@@ -299,17 +345,35 @@ func (in *inspector) anchor(group, file string) {
 	if in.anchorFiles++; in.anchorFiles > MaxAnchors {
 		return
 	}
-	data, ok := in.read(file)
-	if !ok {
+	cert := in.certificate(file)
+	if cert == nil {
 		return
 	}
-	cert, e := parseCertificate(file, data)
-	if e != nil {
-		in.problem(e)
+	if between {
+		in.report.Intermediates = append(in.report.Intermediates, Intermediate{file, cert})
+		in.judgeIntermediate(file, cert)
 		return
 	}
 	in.report.Anchors = append(in.report.Anchors, Anchor{Group: group, File: file, Cert: cert})
 	in.judgeAnchor(file, cert)
+}
+
+// noCode reports what only programs can use that ask for it.
+func (in *inspector) noCode(file, option string) {
+	in.problem(&FileError{File: file, Kind: ErrNoCode,
+		Reason: "the program is built without the code that reads this",
+		Fix:    "set " + option + " in certs.Options, or in firmware.Config"})
+}
+
+// certificate reads the file of one; nil if it can't be had.
+func (in *inspector) certificate(file string) *x509.Certificate {
+	data, ok := in.read(file)
+	if !ok {
+		return nil
+	}
+	cert, e := parseCertificate(file, data)
+	in.problem(e)
+	return cert
 }
 
 func (in *inspector) identities() {
@@ -342,6 +406,7 @@ func (in *inspector) identities() {
 }
 
 func (in *inspector) identity(name, dir string) {
+	id := &Identity{name: name, dir: dir}
 	var chainFiles []string
 	awaited := map[string]bool{} // files that a conversion we advised will make
 	for _, e := range in.readDir(dir) {
@@ -350,27 +415,33 @@ func (in *inspector) identity(name, dir string) {
 		case e.IsDir():
 			in.unexpected(file, certificate, "an identity has no folders inside: move it elsewhere")
 		case base == certFile, base == keyFile:
+		case base == keptFile:
+			id.kept = true
 		case strings.HasPrefix(base, chainPrefix) && path.Ext(base) == derSuffix:
 			chainFiles = append(chainFiles, file)
 		default:
-			awaited[in.unexpected(file, certificate, "an identity holds "+certFile+", "+keyFile+" and "+chainPrefix+"1.der, "+chainPrefix+"2.der, ... only")] = true
+			awaited[in.unexpected(file, certificate, "an identity holds "+certFile+", "+keyFile+" or "+keptFile+", and "+chainPrefix+"1.der, "+chainPrefix+"2.der, ... only")] = true
 		}
 	}
 	sort(chainFiles, naturalLess)
 
-	id := &Identity{name: name, dir: dir}
 	certPath, keyPath := path.Join(dir, certFile), path.Join(dir, keyFile)
 	if !awaited[certPath] {
-		if data, ok := in.read(certPath); ok {
-			var e *FileError
-			id.leaf, e = parseCertificate(certPath, data)
-			in.problem(e)
-		}
+		id.leaf = in.certificate(certPath)
 	}
-	if !awaited[keyPath] {
+	switch {
+	case id.kept:
+		keyPath = path.Join(dir, keptFile)
+		if in.opt.Keeper.read != nil {
+			in.opt.Keeper.read(in, keyPath, id)
+		} else {
+			in.noCode(keyPath, "Keeper")
+		}
+	case !awaited[keyPath]:
 		if data, ok := in.read(keyPath); ok {
 			var e *FileError
 			id.key, e = parseKey(keyPath, data)
+			clear(data)
 			in.problem(e)
 		}
 	}
@@ -383,14 +454,8 @@ func (in *inspector) identity(name, dir string) {
 	chainNames := chainFiles[:0:0]
 	wholeChain := true
 	for _, file := range chainFiles {
-		data, ok := in.read(file)
-		if !ok {
-			wholeChain = false
-			continue
-		}
-		cert, e := parseCertificate(file, data)
-		if e != nil {
-			in.problem(e)
+		cert := in.certificate(file)
+		if cert == nil {
 			wholeChain = false
 			continue
 		}
@@ -409,6 +474,9 @@ func (in *inspector) identity(name, dir string) {
 		problem := &FileError{File: keyPath, Kind: ErrKeyMismatch,
 			Reason: "the private key does not belong to " + certPath,
 			Fix:    "put the key here that the certificate was requested with, or request a certificate for this key"}
+		if id.kept {
+			problem.Reason = "the keeper's key does not belong to " + certPath
+		}
 		in.problem(problem)
 		in.orphans = append(in.orphans, orphan{problem, id.key.Public()})
 	}
@@ -419,12 +487,5 @@ func (in *inspector) identity(name, dir string) {
 		in.judgeChain(id, certPath, chainNames)
 	}
 
-	id.tls = tls.Certificate{Certificate: [][]byte{id.leaf.Raw}, Leaf: id.leaf}
-	if id.key != nil {
-		id.tls.PrivateKey = id.key
-	}
-	for _, cert := range id.chain {
-		id.tls.Certificate = append(id.tls.Certificate, cert.Raw)
-	}
 	in.report.Identities = append(in.report.Identities, id)
 }

@@ -50,6 +50,7 @@ func (in *inspector) judgeDuplicates() {
 }
 
 func (in *inspector) judgeIntermediate(file string, cert *x509.Certificate) {
+	in.between = append(in.between, cert)
 	in.problem(checkPublicKey(file, cert.PublicKey))
 	in.problem(checkAuthority(file, cert, "an intermediate"))
 	in.problem(checkSignatureAlgorithm(file, cert))

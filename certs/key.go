@@ -88,13 +88,14 @@ func parseKey(file string, data []byte) (crypto.Signer, *FileError) {
 	if e := checkDER(file, data, privateKeyObject); e != nil {
 		return nil, e
 	}
-	// PrivateKeyInfo, RFC 5958 §2. Attributes and public key may follow.
+	// PrivateKeyInfo, RFC 5958 §2. Attributes and public key may follow. A RawValue is
+	// a part of data, where a []byte would be a copy of the key.
 	var info struct {
 		Version    int
 		Algorithm  pkix.AlgorithmIdentifier
-		PrivateKey []byte
+		PrivateKey asn1.RawValue
 	}
-	if _, err := asn1.Unmarshal(data, &info); err != nil {
+	if _, err := asn1.Unmarshal(data, &info); err != nil || info.PrivateKey.Tag != asn1.TagOctetString {
 		return nil, notPKCS8(file, data)
 	}
 	algorithm := info.Algorithm.Algorithm

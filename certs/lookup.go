@@ -2,6 +2,7 @@ package certs
 
 import (
 	"bytes"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
@@ -9,14 +10,16 @@ import (
 
 // A Query says which certificates are wanted: those that have all that is set.
 type Query struct {
-	Fingerprint []byte // SHA-256 of the whole certificate
+	Fingerprint []byte // SHA-256 of the whole certificate, or SHA-1, as old tools print it
 	KeyID       []byte // subject key identifier (RFC 5280 §4.2.1.2)
 	Subject     []byte // subject in DER, as x509.Certificate's RawSubject
 }
 
 func (q *Query) matches(cert *x509.Certificate) bool {
 	if q.Fingerprint != nil {
-		if sum := sha256.Sum256(cert.Raw); !bytes.Equal(q.Fingerprint, sum[:]) {
+		sum := sha256.Sum256(cert.Raw)
+		old := sha1.Sum(cert.Raw) // finds only: anybody who can make two with one SHA-1 has made both
+		if !bytes.Equal(q.Fingerprint, sum[:]) && !bytes.Equal(q.Fingerprint, old[:]) {
 			return false
 		}
 	}
@@ -27,7 +30,7 @@ func (q *Query) matches(cert *x509.Certificate) bool {
 // FindIdentities returns the identities whose certificate is wanted, sorted by name.
 func (s *Store) FindIdentities(q Query) []*Identity {
 	var found []*Identity
-	for _, id := range s.identities {
+	for _, id := range s.report.Identities {
 		if q.matches(id.leaf) {
 			found = append(found, id)
 		}
@@ -37,21 +40,21 @@ func (s *Store) FindIdentities(q Query) []*Identity {
 
 // FindAnchors returns the anchors of all groups that are wanted: those of files,
 // sorted by file, then those of bundles. Of bundles it parses only what the index
-// says may be wanted. The error joins one [*FileError] for each anchor of a bundle
+// says may be wanted; it has no SHA-1, for which all are parsed. The error joins one [*FileError] for each anchor of a bundle
 // that would be wanted and can't be used; the others are returned all the same.
 func (s *Store) FindAnchors(q Query) ([]Anchor, error) {
 	var found []Anchor
-	for _, a := range s.anchors {
+	for _, a := range s.report.Anchors {
 		if q.matches(a.Cert) {
 			found = append(found, a)
 		}
 	}
 	keyID, subject := tag(q.KeyID), tag(q.Subject)
 	var errs []error
-	for _, b := range s.bundles {
+	for _, b := range s.report.bundles {
 		for i := range b.n {
 			f, k, n := b.entry(i)
-			if q.Fingerprint != nil && !bytes.Equal(q.Fingerprint, f) ||
+			if q.Fingerprint != nil && len(q.Fingerprint) != sha1.Size && !bytes.Equal(q.Fingerprint, f) ||
 				q.KeyID != nil && !bytes.Equal(keyID[:], k) ||
 				q.Subject != nil && !bytes.Equal(subject[:], n) {
 				continue
@@ -92,7 +95,7 @@ func (s *Store) RootsFor(chain []*x509.Certificate, group string) (*x509.CertPoo
 		}
 		names = append(names, cert.RawIssuer)
 	}
-	for _, a := range s.anchors {
+	for _, a := range s.report.Anchors {
 		if a.Group == group && contains(names, a.Cert.RawSubject) {
 			pool.AddCert(a.Cert)
 		}
@@ -102,7 +105,7 @@ func (s *Store) RootsFor(chain []*x509.Certificate, group string) (*x509.CertPoo
 		tags[i] = tag(name)
 	}
 	var errs []error
-	for _, b := range s.bundles {
+	for _, b := range s.report.bundles {
 		if b.group != group {
 			continue
 		}
@@ -122,6 +125,13 @@ func (s *Store) RootsFor(chain []*x509.Certificate, group string) (*x509.CertPoo
 		}
 	}
 	return pool, errors.Join(errs...)
+}
+
+// Trust is RootsFor of one group, for tlsio.RootsFor:
+//
+//	With: []tlsio.Feature{tlsio.RootsFor(store.Trust("public"))}
+func (s *Store) Trust(group string) func(chain []*x509.Certificate) (*x509.CertPool, error) {
+	return func(chain []*x509.Certificate) (*x509.CertPool, error) { return s.RootsFor(chain, group) }
 }
 
 func contains(names [][]byte, name []byte) bool {

@@ -342,7 +342,7 @@ func TestLoadRefuses(t *testing.T) {
 		}, []problem{
 			{"anchors/a/b", certs.ErrUnexpectedFile, "groups have no groups"},
 			{"anchors/ca.crt", certs.ErrUnexpectedFile, "rename it to anchors/ca.der"},
-			{"host", certs.ErrUnexpectedFile, "anchors and identities only"},
+			{"host", certs.ErrUnexpectedFile, "anchors, identities, intermediates, crls and pins only"},
 			{"identities/default/key.bak", certs.ErrUnexpectedFile, "chain1.der"},
 			{"identities/default/old", certs.ErrUnexpectedFile, "no folders inside"},
 			{"identities/key.der", certs.ErrUnexpectedFile, "identities/<name>/cert.der"},

@@ -15,22 +15,19 @@ const DefaultIdentity = "default"
 // A Store holds trust anchors and identities. It never changes after [Load],
 // and any number of goroutines may use it.
 type Store struct {
-	groups     map[string]*x509.CertPool
-	anchors    []Anchor // those of files
-	bundles    []*bundle
-	identities []*Identity
-	byName     map[string]*Identity
-	exact      map[string][]*Identity // by DNS name; of each kind of key, best first
-	wildcard   map[string][]*Identity // by DNS name without the "*."
-	fallback   []*Identity            // may be empty
-	warnings   []*FileError
+	report   *Report // its Anchors are those of files
+	groups   map[string]*x509.CertPool
+	byName   map[string]*Identity
+	exact    map[string][]*Identity // by DNS name; of each kind of key, best first
+	wildcard map[string][]*Identity // by DNS name without the "*."
+	fallback []*Identity            // may be empty
 }
 
 // Load reads a store and accepts it if nothing in it is wrong. Otherwise the
 // error joins one [*FileError] for every problem; [Problems] lists them. Of bundles
 // it reads the index only; it opens them again in fsys when anchors are looked for.
 func Load(fsys fs.FS, opt Options) (*Store, error) {
-	report := (&inspector{fsys: fsys, now: opt.now(), bundle: opt.Bundles.read}).inspect()
+	report := (&inspector{fsys: fsys, now: opt.now(), opt: opt}).inspect()
 	if err := report.Err(); err != nil {
 		return nil, err
 	}
@@ -39,14 +36,11 @@ func Load(fsys fs.FS, opt Options) (*Store, error) {
 
 func newStore(report *Report) *Store {
 	s := &Store{
-		groups:     map[string]*x509.CertPool{},
-		anchors:    report.Anchors,
-		bundles:    report.bundles,
-		identities: report.Identities,
-		byName:     map[string]*Identity{},
-		exact:      map[string][]*Identity{},
-		wildcard:   map[string][]*Identity{},
-		warnings:   report.Warnings,
+		report:   report,
+		groups:   map[string]*x509.CertPool{},
+		byName:   map[string]*Identity{},
+		exact:    map[string][]*Identity{},
+		wildcard: map[string][]*Identity{},
 	}
 	for _, a := range report.Anchors {
 		pool := s.groups[a.Group]
@@ -122,7 +116,7 @@ func (s *Store) Roots(group string) *x509.CertPool {
 	} else {
 		pool = x509.NewCertPool()
 	}
-	for _, b := range s.bundles {
+	for _, b := range s.report.bundles {
 		b.all(group, pool)
 	}
 	return pool
@@ -134,7 +128,7 @@ func (s *Store) Groups() []string {
 	for name := range s.groups {
 		names = append(names, name)
 	}
-	for _, b := range s.bundles {
+	for _, b := range s.report.bundles {
 		if !slices.Contains(names, b.group) {
 			names = append(names, b.group)
 		}
@@ -158,7 +152,7 @@ func (s *Store) Identity(name string) (*Identity, bool) {
 }
 
 // Identities returns all identities, sorted by name.
-func (s *Store) Identities() []*Identity { return slices.Clone(s.identities) }
+func (s *Store) Identities() []*Identity { return slices.Clone(s.report.Identities) }
 
 // Default returns the identity for clients that ask for no name or for an
 // unknown one; see the package comment.
@@ -173,7 +167,7 @@ func first(ids []*Identity) (*Identity, bool) {
 
 // Warnings returns what Load noticed and accepted, such as a certificate that
 // expires within 30 days. A firmware logs them when it starts.
-func (s *Store) Warnings() []*FileError { return slices.Clone(s.warnings) }
+func (s *Store) Warnings() []*FileError { return slices.Clone(s.report.Warnings) }
 
 // Select returns the identity for a client that asks for serverName, which may
 // be empty. Case and a trailing dot do not matter. An IP address is not a

@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"ingot.dev/certs"
 	"ingot.dev/firmware"
 	"ingot.dev/tlsio"
 )
@@ -39,6 +40,22 @@ func ExampleService() {
 		},
 	}
 	firmware.Main(firmware.Config{Certs: certificates, Services: []firmware.Service{ticker}})
+}
+
+// Clients are judged by the anchors in the store's group "fleet", and by the lists of
+// what was revoked in its folder crls.
+func ExampleJudgedBy() {
+	service := firmware.Service{
+		Name:   "control",
+		Listen: ":9443",
+		TLS:    tlsio.TLSOptions{ClientAuth: tlsio.ClientAuthRequire},
+		Prepare: func(store *certs.Store, options *tlsio.TLSOptions) error {
+			options.With = append(options.With, tlsio.CRLs{DER: store.CRLs()})
+			return firmware.JudgedBy("fleet")(store, options)
+		},
+		Serve: firmware.Echo,
+	}
+	firmware.Main(firmware.Config{Certs: certificates, Rules: certs.Rules(), Services: []firmware.Service{service}})
 }
 
 // What is not a TLS service runs in Background, on the same network: here it asks

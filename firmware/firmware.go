@@ -39,6 +39,13 @@ type Config struct {
 	// System.Certs.
 	Bundles certs.BundleReader
 
+	// Rules lets Certs hold CRLs and pins; give it certs.Rules(). Services use them by
+	// Prepare.
+	Rules certs.RuleReader
+
+	// Keeper has the private keys that are not in Certs; give it certs.KeptBy.
+	Keeper certs.KeyReader
+
 	// Services are what Main serves.
 	Services []Service
 
@@ -65,6 +72,11 @@ type Service struct {
 	// MaxConnections, a board accepts as many as its memory has room for when all of
 	// them have full buffers (586 with 512 MB).
 	TLS tlsio.TLSOptions
+
+	// Prepare, if not nil, completes TLS with what is in the store, which isn't there
+	// yet when a Service is written down: options is a copy of TLS. [JudgedBy] makes
+	// one for clients of a group.
+	Prepare func(store *certs.Store, options *tlsio.TLSOptions) error
 
 	// Serve answers one connection, on a goroutine of its own. The connection is
 	// closed when it returns, and when ctx ends.
@@ -170,7 +182,7 @@ func Start(ctx context.Context, c Config) (*System, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.loadCerts(c.Certs, c.Bundles, hosted); err != nil {
+	if err := s.loadCerts(&c, hosted); err != nil {
 		return nil, err
 	}
 	if hosted {
@@ -196,7 +208,8 @@ func Start(ctx context.Context, c Config) (*System, error) {
 
 // loadCerts sets the clock, as far as that can be known now, and reads the store,
 // whose validity is judged by it.
-func (s *System) loadCerts(fsys fs.FS, bundles certs.BundleReader, hosted bool) error {
+func (s *System) loadCerts(c *Config, hosted bool) error {
+	fsys := c.Certs
 	if fsys == nil {
 		return errors.New("firmware: Config.Certs is missing: embed a certificate store (ingot certs init makes one)")
 	}
@@ -215,7 +228,7 @@ func (s *System) loadCerts(fsys fs.FS, bundles certs.BundleReader, hosted bool) 
 		}
 		s.Log.Info("time "+time.Now().UTC().Format(time.RFC3339), "source", source)
 	}
-	store, err := certs.Load(fsys, certs.Options{Bundles: bundles})
+	store, err := certs.Load(fsys, certs.Options{Bundles: c.Bundles, Rules: c.Rules, Keeper: c.Keeper})
 	if err != nil {
 		return fmt.Errorf("certificates: %w", err)
 	}
@@ -273,6 +286,10 @@ func (s *System) Listen(ctx context.Context, service *Service) (net.Listener, er
 		return nil, fmt.Errorf("service %s: Service.Serve is missing", service.Name)
 	}
 	options := service.TLS
+	var err error
+	if service.Prepare != nil {
+		err = service.Prepare(s.Certs, &options)
+	}
 	if options.GetCertificate == nil && len(options.ServerCertificate) == 0 {
 		options.GetCertificate = s.Certs.GetCertificate
 	}
@@ -285,7 +302,10 @@ func (s *System) Listen(ctx context.Context, service *Service) (net.Listener, er
 	if options.OnRefused == nil {
 		options.OnRefused = newRefusals(s.Log, service.Name).refused
 	}
-	l, err := tlsio.Listen(ctx, s.Net, service.Listen, options)
+	var l net.Listener
+	if err == nil {
+		l, err = tlsio.Listen(ctx, s.Net, service.Listen, options)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("service %s: %w", service.Name, err)
 	}

@@ -21,7 +21,6 @@ import (
 
 	"ingot.dev/board/driver/wdog"
 	"ingot.dev/board/nic/nictest"
-	"ingot.dev/certs"
 	"ingot.dev/certs/certstest"
 	"ingot.dev/net/inet"
 	"ingot.dev/net/netstack"
@@ -116,7 +115,7 @@ func TestBoardNetwork(t *testing.T) {
 	fsys, ca := store(t, ".", certstest.Template{Names: []string{"board.test"}})
 	out := newConsole()
 	s := &System{Log: out.log()}
-	if err := s.loadCerts(fsys, certs.BundleReader{}, false); err != nil {
+	if err := s.loadCerts(&Config{Certs: fsys}, false); err != nil {
 		t.Fatal(err)
 	}
 	out.wait(t, `time .* source="the boot loader"`)
