@@ -14,9 +14,9 @@ import (
 // less strict about what follows a key. It returns nil if all is well.
 func checkDER(file string, data []byte, want object) *FileError {
 	if len(data) == 0 {
-		return &FileError{File: file, Kind: ErrEmptyFile,
-			Reason: "the file is empty",
-			Fix:    "write the DER " + want.String() + " into it"}
+		return fault(file, ErrEmptyFile,
+			"the file is empty",
+			"write the DER "+want.String()+" into it")
 	}
 	if label, ok := pemLabel(data); ok {
 		return pemError(file, label, data, want)
@@ -26,14 +26,14 @@ func checkDER(file string, data []byte, want object) *FileError {
 	case why != "":
 		return &FileError{File: file, Kind: ErrSyntax, Reason: why, Fix: rewriteFix(want)}
 	case total > len(data):
-		return &FileError{File: file, Kind: ErrSyntax,
-			Reason: fmt.Sprintf("the file is cut short: its first bytes announce %d bytes and there are %d", total, len(data)),
-			Fix:    "copy it again, in binary mode"}
+		return fault(file, ErrSyntax,
+			fmt.Sprintf("the file is cut short: its first bytes announce %d bytes and there are %d", total, len(data)),
+			"copy it again, in binary mode")
 	case total < len(data):
 		rest := data[total:]
-		e := &FileError{File: file, Kind: ErrTrailing,
-			Reason: fmt.Sprintf("after the first object, %d bytes long, come %d more bytes", total, len(rest)),
-			Fix:    rewriteFix(want)}
+		e := fault(file, ErrTrailing,
+			fmt.Sprintf("after the first object, %d bytes long, come %d more bytes", total, len(rest)),
+			rewriteFix(want))
 		if _, why := sequenceLength(rest); why == "" {
 			e.Fix = "put each certificate or key into a file of its own"
 		} else if len(bytes.TrimSpace(rest)) == 0 {

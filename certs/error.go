@@ -53,6 +53,14 @@ type FileError struct {
 	Err    error  // the cause, if another package reported one; may be nil
 }
 
+// fault makes a FileError without a cause. It is a function, and not inlined, for its
+// size: there are dozens of them in an image.
+//
+//go:noinline
+func fault(file string, kind error, reason, fix string) *FileError {
+	return &FileError{File: file, Kind: kind, Reason: reason, Fix: fix}
+}
+
 // Error gives file, reason and fix on one line.
 func (e *FileError) Error() string {
 	var b strings.Builder

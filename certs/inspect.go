@@ -178,17 +178,17 @@ func (in *inspector) read(file string) ([]byte, bool) {
 	data, err := readLimited(in.fsys, file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		in.problem(&FileError{File: file, Kind: ErrMissing,
-			Reason: "the file does not exist",
-			Fix:    "put it there, or make development certificates with 'ingot certs init'"})
+		in.problem(fault(file, ErrMissing,
+			"the file does not exist",
+			"put it there, or make development certificates with 'ingot certs init'"))
 	case err != nil:
 		in.problem(&FileError{File: file, Kind: ErrRead, Err: cause(err),
 			Reason: "the file cannot be read",
 			Fix:    "check that it is a file and may be read"})
 	case len(data) > MaxFileSize:
-		in.problem(&FileError{File: file, Kind: ErrTooLarge,
-			Reason: fmt.Sprintf("the file is larger than %d bytes", MaxFileSize),
-			Fix:    "put one certificate or key in a file, without anything around it"})
+		in.problem(fault(file, ErrTooLarge,
+			fmt.Sprintf("the file is larger than %d bytes", MaxFileSize),
+			"put one certificate or key in a file, without anything around it"))
 	default:
 		return data, true
 	}
@@ -258,22 +258,22 @@ func (in *inspector) top() {
 		}
 	}
 	if in.anchorFiles > MaxAnchors {
-		in.problem(&FileError{File: anchorsDir, Kind: ErrTooMany,
-			Reason: fmt.Sprintf("there are %d anchors and intermediates, and at most %d are allowed", in.anchorFiles, MaxAnchors),
-			Fix:    "trust only the authorities that this device talks to"})
+		in.problem(fault(anchorsDir, ErrTooMany,
+			fmt.Sprintf("there are %d anchors and intermediates, and at most %d are allowed", in.anchorFiles, MaxAnchors),
+			"trust only the authorities that this device talks to"))
 	}
 	if len(in.problems) == 0 && in.anchorFiles == 0 && len(in.report.Identities) == 0 {
-		in.problem(&FileError{File: ".", Kind: ErrLayout,
-			Reason: "the store is empty",
-			Fix:    "make development certificates with 'ingot certs init'"})
+		in.problem(fault(".", ErrLayout,
+			"the store is empty",
+			"make development certificates with 'ingot certs init'"))
 	}
 }
 
 // notAStore looks one level down for what was probably meant.
 func (in *inspector) notAStore(entries []fs.DirEntry) *FileError {
-	e := &FileError{File: ".", Kind: ErrLayout,
-		Reason: "there is neither a folder " + anchorsDir + " nor a folder " + identitiesDir + " here",
-		Fix:    "make development certificates with 'ingot certs init'"}
+	e := fault(".", ErrLayout,
+		"there is neither a folder "+anchorsDir+" nor a folder "+identitiesDir+" here",
+		"make development certificates with 'ingot certs init'")
 	for _, entry := range entries {
 		if !entry.IsDir() {
 			continue
@@ -360,9 +360,9 @@ func (in *inspector) anchor(group, file string) {
 
 // noCode reports what only programs can use that ask for it.
 func (in *inspector) noCode(file, option string) {
-	in.problem(&FileError{File: file, Kind: ErrNoCode,
-		Reason: "the program is built without the code that reads this",
-		Fix:    "set " + option + " in certs.Options, or in firmware.Config"})
+	in.problem(fault(file, ErrNoCode,
+		"the program is built without the code that reads this",
+		"set "+option+" in certs.Options, or in firmware.Config"))
 }
 
 // certificate reads the file of one; nil if it can't be had.
@@ -389,9 +389,9 @@ func (in *inspector) identities() {
 		// file systems and two on others.
 		fold := strings.ToLower(e.Name())
 		if other, taken := folded[fold]; taken {
-			in.problem(&FileError{File: dir, Kind: ErrDuplicate,
-				Reason: "the identity has the same name as " + other + " but for capitals",
-				Fix:    "rename one of them"})
+			in.problem(fault(dir, ErrDuplicate,
+				"the identity has the same name as "+other+" but for capitals",
+				"rename one of them"))
 		}
 		folded[fold] = dir
 		if folders++; folders <= MaxIdentities {
@@ -399,9 +399,9 @@ func (in *inspector) identities() {
 		}
 	}
 	if folders > MaxIdentities {
-		in.problem(&FileError{File: identitiesDir, Kind: ErrTooMany,
-			Reason: fmt.Sprintf("there are %d identities, and at most %d are allowed", folders, MaxIdentities),
-			Fix:    "remove those that this device does not use"})
+		in.problem(fault(identitiesDir, ErrTooMany,
+			fmt.Sprintf("there are %d identities, and at most %d are allowed", folders, MaxIdentities),
+			"remove those that this device does not use"))
 	}
 }
 
@@ -446,9 +446,9 @@ func (in *inspector) identity(name, dir string) {
 		}
 	}
 	if len(chainFiles) > MaxChain {
-		in.problem(&FileError{File: dir, Kind: ErrTooMany,
-			Reason: fmt.Sprintf("there are %d intermediates, and at most %d are allowed", len(chainFiles), MaxChain),
-			Fix:    "keep those between the certificate and its authority"})
+		in.problem(fault(dir, ErrTooMany,
+			fmt.Sprintf("there are %d intermediates, and at most %d are allowed", len(chainFiles), MaxChain),
+			"keep those between the certificate and its authority"))
 		chainFiles = nil
 	}
 	chainNames := chainFiles[:0:0]
@@ -471,9 +471,9 @@ func (in *inspector) identity(name, dir string) {
 	}
 	in.judgeLeaf(certPath, id)
 	if id.key != nil && !samePublicKey(id.key.Public(), id.leaf.PublicKey) {
-		problem := &FileError{File: keyPath, Kind: ErrKeyMismatch,
-			Reason: "the private key does not belong to " + certPath,
-			Fix:    "put the key here that the certificate was requested with, or request a certificate for this key"}
+		problem := fault(keyPath, ErrKeyMismatch,
+			"the private key does not belong to "+certPath,
+			"put the key here that the certificate was requested with, or request a certificate for this key")
 		if id.kept {
 			problem.Reason = "the keeper's key does not belong to " + certPath
 		}

@@ -40,9 +40,9 @@ func (in *inspector) judgeDuplicates() {
 	for _, a := range in.report.Anchors {
 		key := a.Group + "/" + string(a.Cert.Raw)
 		if first, twice := seen[key]; twice {
-			in.warn(&FileError{File: a.File, Kind: ErrDuplicate,
-				Reason: "the same authority is in " + first,
-				Fix:    "remove one of them"})
+			in.warn(fault(a.File, ErrDuplicate,
+				"the same authority is in "+first,
+				"remove one of them"))
 			continue
 		}
 		seen[key] = a.File
@@ -84,23 +84,23 @@ func (in *inspector) judgeLeaf(file string, id *Identity) {
 	in.judgeValidity(file, cert)
 
 	if !id.ForServers() && !id.ForClients() {
-		in.problem(&FileError{File: file, Kind: ErrUsage,
-			Reason: "the certificate's extendedKeyUsage allows neither TLS servers nor TLS clients",
-			Fix:    "request a certificate with serverAuth, clientAuth or both"})
+		in.problem(fault(file, ErrUsage,
+			"the certificate's extendedKeyUsage allows neither TLS servers nor TLS clients",
+			"request a certificate with serverAuth, clientAuth or both"))
 	}
 	// With TLS 1.3, and with ephemeral keys in TLS 1.2, the certificate's key
 	// signs: RFC 8446 §4.4.2.2, RFC 8422 §5.1.
 	if cert.KeyUsage != 0 && cert.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
-		in.problem(&FileError{File: file, Kind: ErrUsage,
-			Reason: "the certificate's keyUsage lacks digitalSignature, which TLS needs",
-			Fix:    "request a certificate with keyUsage digitalSignature"})
+		in.problem(fault(file, ErrUsage,
+			"the certificate's keyUsage lacks digitalSignature, which TLS needs",
+			"request a certificate with keyUsage digitalSignature"))
 	}
 	// Clients have not looked at the common name for years (RFC 9525 §2).
 	// Certificates for clients only need no name.
 	if id.ForServers() && len(cert.DNSNames) == 0 && len(cert.IPAddresses) == 0 {
-		e := &FileError{File: file, Kind: ErrNoNames,
-			Reason: "the certificate has no DNS name and no IP address in subjectAltName",
-			Fix:    "request one with subjectAltName, or with extendedKeyUsage clientAuth alone if it is for a TLS client"}
+		e := fault(file, ErrNoNames,
+			"the certificate has no DNS name and no IP address in subjectAltName",
+			"request one with subjectAltName, or with extendedKeyUsage clientAuth alone if it is for a TLS client")
 		if cn := cert.Subject.CommonName; cn != "" {
 			e.Reason += fmt.Sprintf(", only the common name %q, which clients ignore", cn)
 		}
@@ -108,9 +108,9 @@ func (in *inspector) judgeLeaf(file string, id *Identity) {
 	}
 	for _, name := range cert.DNSNames {
 		if why := badName(name); why != "" {
-			in.problem(&FileError{File: file, Kind: ErrBadName,
-				Reason: fmt.Sprintf("no client will ever match the DNS name %q: %s", name, why),
-				Fix:    "request a certificate with the name corrected"})
+			in.problem(fault(file, ErrBadName,
+				fmt.Sprintf("no client will ever match the DNS name %q: %s", name, why),
+				"request a certificate with the name corrected"))
 		}
 	}
 }
@@ -133,21 +133,21 @@ func (in *inspector) checkValidity(file string, cert *x509.Certificate) *FileErr
 	clock := now.Format(time.RFC3339)
 	switch {
 	case cert.NotAfter.Before(cert.NotBefore):
-		return &FileError{File: file, Kind: ErrExpired,
-			Reason: "the certificate was never valid: its validity ends before it begins",
-			Fix:    "request a new certificate"}
+		return fault(file, ErrExpired,
+			"the certificate was never valid: its validity ends before it begins",
+			"request a new certificate")
 	case now.Before(cert.NotBefore):
-		return &FileError{File: file, Kind: ErrNotYetValid,
-			Reason: fmt.Sprintf("the certificate is valid from %s and the clock says %s", cert.NotBefore.Format(time.RFC3339), clock),
-			Fix:    "set the clock if it is wrong, or wait"}
+		return fault(file, ErrNotYetValid,
+			fmt.Sprintf("the certificate is valid from %s and the clock says %s", cert.NotBefore.Format(time.RFC3339), clock),
+			"set the clock if it is wrong, or wait")
 	case now.After(cert.NotAfter):
-		return &FileError{File: file, Kind: ErrExpired,
-			Reason: fmt.Sprintf("the certificate was valid until %s and the clock says %s", cert.NotAfter.Format(time.RFC3339), clock),
-			Fix:    "request a new certificate (development certificates: 'ingot certs init --force')"}
+		return fault(file, ErrExpired,
+			fmt.Sprintf("the certificate was valid until %s and the clock says %s", cert.NotAfter.Format(time.RFC3339), clock),
+			"request a new certificate (development certificates: 'ingot certs init --force')")
 	case cert.NotAfter.Sub(now) < expirySoon:
-		return &FileError{File: file, Kind: ErrExpiresSoon,
-			Reason: fmt.Sprintf("the certificate is valid only until %s", cert.NotAfter.Format(time.RFC3339)),
-			Fix:    "request a new certificate"}
+		return fault(file, ErrExpiresSoon,
+			fmt.Sprintf("the certificate is valid only until %s", cert.NotAfter.Format(time.RFC3339)),
+			"request a new certificate")
 	}
 	return nil
 }
@@ -157,9 +157,9 @@ func (in *inspector) checkValidity(file string, cert *x509.Certificate) *FileErr
 func checkSignatureAlgorithm(file string, cert *x509.Certificate) *FileError {
 	switch cert.SignatureAlgorithm {
 	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
-		return &FileError{File: file, Kind: ErrWeakSignature,
-			Reason: fmt.Sprintf("the certificate is signed with %v, which peers refuse", cert.SignatureAlgorithm),
-			Fix:    "have it issued again with a SHA-2 signature"}
+		return fault(file, ErrWeakSignature,
+			fmt.Sprintf("the certificate is signed with %v, which peers refuse", cert.SignatureAlgorithm),
+			"have it issued again with a SHA-2 signature")
 	}
 	return nil
 }
@@ -204,9 +204,9 @@ func (in *inspector) judgeNames() {
 			name = normalizeName(name)
 			other, taken := owners[id.kind()][name]
 			if taken && other != id {
-				in.problem(&FileError{File: id.dir + "/" + certFile, Kind: ErrDuplicate,
-					Reason: fmt.Sprintf("the name %q is also in %s/%s, and a client that asks for it can be shown only one certificate with a key of this kind, %s", name, other.dir, certFile, id.KeyType()),
-					Fix:    "leave the name in one of them"})
+				in.problem(fault(id.dir+"/"+certFile, ErrDuplicate,
+					fmt.Sprintf("the name %q is also in %s/%s, and a client that asks for it can be shown only one certificate with a key of this kind, %s", name, other.dir, certFile, id.KeyType()),
+					"leave the name in one of them"))
 				continue
 			}
 			owners[id.kind()][name] = id

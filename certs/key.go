@@ -104,19 +104,19 @@ func parseKey(file string, data []byte) (crypto.Signer, *FileError) {
 	case algorithm.Equal(oidEC):
 		var curve asn1.ObjectIdentifier
 		if _, err := asn1.Unmarshal(info.Algorithm.Parameters.FullBytes, &curve); err != nil {
-			return nil, &FileError{File: file, Kind: ErrKeyType,
-				Reason: "the key is on an elliptic curve that has no name",
-				Fix:    keyTypeFix}
+			return nil, fault(file, ErrKeyType,
+				"the key is on an elliptic curve that has no name",
+				keyTypeFix)
 		}
 		if !slices.ContainsFunc(tlsCurves, curve.Equal) {
-			return nil, &FileError{File: file, Kind: ErrKeyType,
-				Reason: "the key is on an elliptic curve that TLS does not use here, " + curve.String(),
-				Fix:    keyTypeFix}
+			return nil, fault(file, ErrKeyType,
+				"the key is on an elliptic curve that TLS does not use here, "+curve.String(),
+				keyTypeFix)
 		}
 	default:
-		return nil, &FileError{File: file, Kind: ErrKeyType,
-			Reason: "the key's algorithm, " + algorithm.String() + ", is not one that TLS uses here",
-			Fix:    keyTypeFix}
+		return nil, fault(file, ErrKeyType,
+			"the key's algorithm, "+algorithm.String()+", is not one that TLS uses here",
+			keyTypeFix)
 	}
 	key, err := x509.ParsePKCS8PrivateKey(data)
 	if err != nil {
@@ -126,9 +126,9 @@ func parseKey(file string, data []byte) (crypto.Signer, *FileError) {
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		return nil, &FileError{File: file, Kind: ErrKeyType,
-			Reason: fmt.Sprintf("a key of type %T cannot sign", key),
-			Fix:    keyTypeFix}
+		return nil, fault(file, ErrKeyType,
+			fmt.Sprintf("a key of type %T cannot sign", key),
+			keyTypeFix)
 	}
 	return newPrivateKey(signer), nil
 }
@@ -137,9 +137,9 @@ func parseKey(file string, data []byte) (crypto.Signer, *FileError) {
 func notPKCS8(file string, data []byte) *FileError {
 	convert := "convert it: " + convertCommand(file, file, privateKeyObject)
 	if _, err := x509.ParseCertificate(data); err == nil {
-		return &FileError{File: file, Kind: ErrWrongObject,
-			Reason: "the file holds a certificate, not a private key",
-			Fix:    "put the private key here; the certificate belongs in " + certFile}
+		return fault(file, ErrWrongObject,
+			"the file holds a certificate, not a private key",
+			"put the private key here; the certificate belongs in "+certFile)
 	}
 	if _, err := x509.ParsePKCS1PrivateKey(data); err == nil {
 		return &FileError{File: file, Kind: ErrKeyFormat,
@@ -155,13 +155,13 @@ func notPKCS8(file string, data []byte) *FileError {
 		Data      []byte
 	}
 	if _, err := asn1.Unmarshal(data, &encrypted); err == nil {
-		return &FileError{File: file, Kind: ErrKeyFormat,
-			Reason: "the key is encrypted with a password, which the firmware could not know",
-			Fix:    "decrypt it: openssl pkcs8 -inform DER -in " + file + " -outform DER -out " + file + ".new && mv " + file + ".new " + file}
+		return fault(file, ErrKeyFormat,
+			"the key is encrypted with a password, which the firmware could not know",
+			"decrypt it: openssl pkcs8 -inform DER -in "+file+" -outform DER -out "+file+".new && mv "+file+".new "+file)
 	}
-	return &FileError{File: file, Kind: ErrSyntax,
-		Reason: "the file is not a PKCS#8 private key",
-		Fix:    rewriteFix(privateKeyObject)}
+	return fault(file, ErrSyntax,
+		"the file is not a PKCS#8 private key",
+		rewriteFix(privateKeyObject))
 }
 
 // checkPublicKey refuses keys that are weak or that TLS cannot use here.
@@ -170,9 +170,9 @@ func checkPublicKey(file string, key crypto.PublicKey) *FileError {
 	case *rsa.PublicKey:
 		bits := key.N.BitLen()
 		if bits < minRSABits {
-			return &FileError{File: file, Kind: ErrWeakKey,
-				Reason: fmt.Sprintf("an RSA key of %d bits is too weak", bits),
-				Fix:    keyTypeFix}
+			return fault(file, ErrWeakKey,
+				fmt.Sprintf("an RSA key of %d bits is too weak", bits),
+				keyTypeFix)
 		}
 		if bits <= maxRSABits {
 			return nil
@@ -185,9 +185,9 @@ func checkPublicKey(file string, key crypto.PublicKey) *FileError {
 	case ed25519.PublicKey:
 		return nil
 	}
-	return &FileError{File: file, Kind: ErrKeyType,
-		Reason: "the key (" + keyName(key) + ") is not one that TLS uses here",
-		Fix:    keyTypeFix}
+	return fault(file, ErrKeyType,
+		"the key ("+keyName(key)+") is not one that TLS uses here",
+		keyTypeFix)
 }
 
 // keyName describes a public key in a word or two, such as "ECDSA P-256".
