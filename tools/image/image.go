@@ -155,6 +155,15 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 		// A package of its own, which may import what imports the one tested.
 		file, in = overlayTestName, p.name+"_test"
 	}
+	gvisorDir := b.moduleDir(ctx, gvisor)
+	goroot, err := b.run(ctx, "env", "GOROOT")
+	if err != nil {
+		return nil, err
+	}
+	toolexec, err := makeCuts(temp, strings.TrimSpace(goroot), map[string]string{gvisor: gvisorDir})
+	if err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
 	overlay, err := writeOverlay(temp, filepath.Join(p.dir, file), in, opt.Overlay)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
@@ -174,7 +183,10 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	// -buildvcs=false: whether a checkout has untracked files, such as an image
 	// built before, is no part of a program.
 	args = append(args, "-trimpath", "-buildvcs=false", "-tags", b.tags(), "-ldflags", b.ldflags(), "-overlay", overlay, "-o", linked)
-	args = append(args, gcflags(b.longDir(ctx))...)
+	args = append(args, gcflags(gvisorDir)...)
+	if toolexec != "" {
+		args = append(args, "-toolexec=/bin/sh '"+toolexec+"'") // in a temporary folder, from which one may not be allowed to execute
+	}
 	args = append(args, opt.Flags...)
 	args = append(args, opt.Package...)
 	if isFiles(opt.Package) && !opt.Test {
@@ -279,6 +291,15 @@ func (b *builder) find(ctx context.Context) (found, error) {
 		return found{}, fmt.Errorf("image: %s is package %s: %w", what, f[0], ErrNotMain)
 	}
 	return found{f[0], f[1]}, nil
+}
+
+// moduleDir returns the directory of a module, or nothing if the program doesn't have it.
+func (b *builder) moduleDir(ctx context.Context, module string) string {
+	dir, err := b.run(ctx, "list", "-m", "-f", "{{.Dir}}", module)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(dir)
 }
 
 // run executes the go command for the board's target and returns what it

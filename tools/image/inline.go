@@ -1,9 +1,6 @@
 package image
 
-import (
-	"context"
-	"strings"
-)
+import "strings"
 
 // Inlining makes Go code faster and larger. Of an image of 8.3 MB it is 0.8 MB, most
 // of it in code that runs at start or when a connection opens. So it is turned off
@@ -55,18 +52,17 @@ var (
 // modules -trimpath puts the module's path and version before each; of the one that has
 // the most files, "gvisor" is enough.
 const (
-	longModule  = "gvisor.dev/gvisor"
-	longPattern = longModule + "/..."
+	longPattern = gvisor + "/..."
 	shortName   = "gvisor"
 )
 
-// gcflags returns the compiler's flags. longDir is where longModule is, empty if the
-// program doesn't have it.
+// gcflags returns the compiler's flags. longDir is where gVisor is, empty if the program
+// doesn't have it.
 func gcflags(longDir string) []string {
 	var flags []string
 	for _, p := range compact {
 		f := "-gcflags=" + p + "=-l"
-		if p == longPattern && longDir != "" {
+		if p == longPattern && longDir != "" && !strings.ContainsAny(longDir, "';") { // what -trimpath can't say
 			f += " '-trimpath=" + longDir + "=>" + shortName + "'"
 		}
 		flags = append(flags, f)
@@ -75,13 +71,4 @@ func gcflags(longDir string) []string {
 		flags = append(flags, "-gcflags="+p+"=")
 	}
 	return flags
-}
-
-// longDir returns the directory of longModule, or nothing.
-func (b *builder) longDir(ctx context.Context) string {
-	dir, err := b.run(ctx, "list", "-m", "-f", "{{.Dir}}", longModule)
-	if err != nil || strings.ContainsAny(dir, "';") { // what -trimpath can't say
-		return ""
-	}
-	return strings.TrimSpace(dir)
 }

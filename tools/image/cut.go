@@ -1,0 +1,135 @@
+package image
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// A cut is a small change to source files of the standard library or of a module, made
+// for the compiler's eyes only. Where a file doesn't read as expected, with another
+// release, the cut isn't made: the image is larger then, and otherwise the same. A test
+// tells for the releases that the project knows.
+type cut struct {
+	name   string   // what is cut
+	module string   // whose files; empty: the standard library's
+	files  []string // the first that takes all edits gets them; slash-separated, from the module's root or GOROOT/src
+	edits  []edit
+	omit   string // instead: leave out all files of the module whose names end so
+}
+
+// An edit replaces old, which has to be in the file once. Neither adds or removes lines,
+// so that line numbers in tracebacks stay true.
+type edit struct{ old, new string }
+
+const gvisor = "gvisor.dev/gvisor"
+
+// errNoCut says that a source file doesn't read as a cut expects.
+var errNoCut = errors.New("the file reads differently")
+
+// apply returns the file below root that takes the edits, and what becomes of it.
+func (c *cut) apply(root string) (file, text string, err error) {
+	for _, name := range c.files {
+		file := filepath.Join(root, filepath.FromSlash(name))
+		b, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return "", "", err
+		}
+		if text, ok := editAll(string(b), c.edits); ok {
+			return file, text, nil
+		}
+	}
+	return "", "", errNoCut
+}
+
+func editAll(text string, edits []edit) (string, bool) {
+	for _, e := range edits {
+		if strings.Count(text, e.old) != 1 {
+			return "", false
+		}
+		text = strings.Replace(text, e.old, e.new, 1)
+	}
+	return text, true
+}
+
+// makeCuts writes into temp what the cuts make of files, and a shell script for the go
+// command's -toolexec that gives them to the compiler. (Its -overlay takes no files of
+// modules, nor of a toolchain that was downloaded as one.) goroot is where the toolchain
+// is, dirs are the directories of modules. It returns the script's name, empty if there
+// is nothing to do or no shell to run it.
+func makeCuts(temp, goroot string, dirs map[string]string) (script string, err error) {
+	if runtime.GOOS == "windows" {
+		return "", nil
+	}
+	var cases strings.Builder
+	for i := range cuts {
+		c := &cuts[i]
+		root := filepath.Join(goroot, "src")
+		if c.module != "" {
+			root = dirs[c.module]
+		}
+		switch {
+		case root == "" || strings.ContainsAny(root, "'\n"): // not there, or nothing for a shell
+			continue
+		case c.omit != "":
+			fmt.Fprintf(&cases, "'%s/'*'%s') continue ;;\n", root, c.omit)
+			continue
+		}
+		file, text, err := c.apply(root)
+		if errors.Is(err, errNoCut) {
+			continue
+		} else if err != nil {
+			return "", err
+		}
+		// The compiler is to know it by the name that it replaces.
+		text = "//line " + file + ":1\n" + text
+		changed := fmt.Sprintf("cut%d.go", i)
+		if err := os.WriteFile(filepath.Join(temp, changed), []byte(text), 0o666); err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&cases, "'%s') file=$dir/%s ;; # %x\n", file, changed, sha256.Sum256([]byte(text)))
+	}
+	if cases.Len() == 0 {
+		return "", nil
+	}
+	// The version is what tells results in the build cache apart, so it names what
+	// is done, but not where.
+	text := fmt.Sprintf(toolexec, sha256.Sum256([]byte(cases.String())), cases.String())
+	script = filepath.Join(temp, "toolexec.sh")
+	return script, os.WriteFile(script, []byte(text), 0o666)
+}
+
+// toolexec runs a tool of the toolchain, the compiler with other files. See "go help
+// build", -toolexec. The go command asks the compiler for its version before all else.
+// -trimpath hides where the script is, which would make a difference to the result.
+const toolexec = `case ${1##*/} in compile) ;; *) exec "$@" ;; esac
+if [ "$2" = -V=full ]; then
+	version=$("$@") || exit
+	echo "$version+ingot.%.8x"
+	exit
+fi
+dir=${0%%/*}
+n=$#
+while [ $n -gt 0 ]; do
+file=$1
+shift
+n=$((n - 1))
+case $file in
+-trimpath)
+	set -- "$@" "$file" "$1;$dir=>"
+	shift
+	n=$((n - 1))
+	continue ;;
+-trimpath=*) file="$file;$dir=>" ;;
+%sesac
+set -- "$@" "$file"
+done
+exec "$@"
+`

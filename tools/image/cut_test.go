@@ -1,0 +1,246 @@
+package image
+
+import (
+	"bytes"
+	"crypto/elliptic"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// sources returns where the toolchain and gVisor are.
+func sources(t *testing.T) (goroot string, dirs map[string]string) {
+	t.Helper()
+	b := builder{}
+	out, err := b.run(testContext(t), "env", "GOROOT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs = map[string]string{gvisor: b.moduleDir(testContext(t), gvisor)}
+	if dirs[gvisor] == "" {
+		t.Fatal("the go command doesn't know where gVisor is")
+	}
+	return strings.TrimSpace(out), dirs
+}
+
+// The releases that the project is built with read as the cuts expect.
+func TestCutsApply(t *testing.T) {
+	goroot, dirs := sources(t)
+	version, err := os.ReadFile(filepath.Join(goroot, "VERSION"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := bytes.HasPrefix(version, []byte("go1.26")) || bytes.HasPrefix(version, []byte("go1.27"))
+	for _, c := range cuts {
+		t.Run(c.name, func(t *testing.T) {
+			if c.module == "" && !known {
+				t.Skipf("nothing is known of %s", version)
+			}
+			root := filepath.Join(goroot, "src")
+			if c.module != "" {
+				root = dirs[c.module]
+			}
+			if c.omit != "" {
+				n := 0
+				err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+					if strings.HasSuffix(path, c.omit) {
+						n++
+					}
+					return err
+				})
+				if n == 0 || err != nil {
+					t.Errorf("no files to leave out, %v", err)
+				}
+				return
+			}
+			file, text, err := c.apply(root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			old, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(old) == text || strings.Count(string(old), "\n") != strings.Count(text, "\n") {
+				t.Errorf("%s: nothing has changed, or lines have moved", file)
+			}
+		})
+	}
+}
+
+func TestEditAll(t *testing.T) {
+	edits := []edit{{"one", "1"}, {"two", "2"}}
+	for text, want := range map[string]string{
+		"one two three":   "1 2 three",
+		"one three":       "", // not there
+		"one two one":     "", // which one?
+		"":                "",
+		"two\none":        "2\n1",
+		"one two two one": "",
+	} {
+		if got, ok := editAll(text, edits); ok != (want != "") || (ok && got != want) {
+			t.Errorf("%q: %q, %v", text, got, ok)
+		}
+	}
+}
+
+// R² mod p, where R is 2 to the number of bits in the field's words.
+func TestFieldCut(t *testing.T) {
+	for name, curve := range map[string]elliptic.Curve{"P-224": elliptic.P224(), "P-384": elliptic.P384(), "P-521": elliptic.P521()} {
+		words := (curve.Params().BitSize + 63) / 64
+		rr := new(big.Int).Lsh(big.NewInt(1), uint(2*64*words))
+		rr.Mod(rr, curve.Params().P)
+		var list []string
+		for range words {
+			list = append(list, fmt.Sprintf("%#x", new(big.Int).And(rr, new(big.Int).SetUint64(1<<64-1))))
+			rr.Rsh(rr, 64)
+		}
+		want := strings.NewReplacer("0x0", "0", "0x1}", "1}", "0x1,", "1,").Replace("{" + strings.Join(list, ", ") + "}")
+		found := false
+		for _, c := range cuts {
+			if strings.HasSuffix(c.name, " of "+name) {
+				found = true
+				if !strings.Contains(c.edits[1].new, "MontgomeryDomainFieldElement"+want+")") {
+					t.Errorf("%s: %s isn't %s", name, c.edits[1].new, want)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("no cut of %s", name)
+		}
+	}
+}
+
+// What is cut of the standard library passes the standard library's own tests: those of
+// the curves, of ECDH and ECDSA on them, and of slog's handlers.
+func TestStandardLibrary(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs tests of the standard library")
+	}
+	goroot, _ := sources(t)
+	modules, err := (&builder{}).run(testContext(t), "env", "GOMODCACHE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.HasPrefix(goroot, strings.TrimSpace(modules)) {
+		t.Skip("the go command overlays no files of a downloaded toolchain")
+	}
+	// An overlay, unlike -toolexec, leaves the rest of the library as the cache has it.
+	temp, replace := t.TempDir(), map[string]string{}
+	for i, c := range cuts {
+		if c.module != "" {
+			continue
+		}
+		file, text, err := c.apply(filepath.Join(goroot, "src"))
+		if errors.Is(err, errNoCut) {
+			continue // TestCutsApply knows whether that is good
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		replace[file] = filepath.Join(temp, fmt.Sprint(i, ".go"))
+		if err := os.WriteFile(replace[file], []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay := filepath.Join(temp, "overlay.json")
+	if err := os.WriteFile(overlay, b, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(testContext(t), "go", "test", "-short", "-vet=off", "-overlay="+overlay,
+		"-run=Equivalents|ScalarMult|ScalarBaseMult|P224|P384|P521|ECDH|Vectors|Sign|Verify|KeyGeneration|JSONHandler|TextHandler|SlogTest|Infinity|OffCurve|Marshal",
+		"crypto/internal/fips140test", "crypto/ecdh", "crypto/ecdsa", "crypto/elliptic", "log/slog")
+	out, err := cmd.CombinedOutput()
+	if err != nil || bytes.Count(out, []byte("ok  \t")) != 5 || bytes.Contains(out, []byte("no tests to run")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// A program that asks for what is cut has it, and nothing says that files were changed.
+func TestCuts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles for the target")
+	}
+	if runtime.GOOS == "windows" {
+		t.Skip("cuts need a shell")
+	}
+	const start = "package main\n\nimport (\n\t\"log/slog\"\n\t\"os\"\n\t_ \"gvisor.dev/gvisor/pkg/log\"\n)\n\nfunc main() { slog.New(slog.New"
+	files := map[string]string{
+		"text/main.go":  start + "TextHandler(os.Stdout, nil)).Info(\"m\", \"k\", struct{ A int }{1}) }\n",
+		"json/main.go":  start + "JSONHandler(os.Stdout, nil)).Info(\"m\", \"k\", struct{ A int }{1}) }\n",
+		"gvisor/go.mod": "module gvisor.dev/gvisor\n\ngo 1.26\n",
+		// A stand-in for gVisor: what the edits are for, and a file that
+		// wouldn't compile.
+		"gvisor/pkg/log/log.go": "package log\n\nimport \"regexp\"\n\n" + cuts[1].edits[0].old + "\n\n" +
+			"func LocalStack() []byte {\n\t" + cuts[1].edits[1].old + "nil, nil)\n}\n",
+		"gvisor/pkg/log/log_state_autogen.go": "package log\n\nfunc init() { thereIsNoSuchThing() }\n",
+	}
+	dir := module(t, files)
+	gomod := filepath.Join(dir, "go.mod")
+	b, err := os.ReadFile(gomod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = append(b, "\nrequire gvisor.dev/gvisor v0.0.0\n\nreplace gvisor.dev/gvisor => ./gvisor\n"...)
+	if err := os.WriteFile(gomod, b, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	temp := t.TempDir()
+	for name, want := range map[string]bool{"text": false, "json": true} {
+		out := filepath.Join(temp, name)
+		if _, err := Build(testContext(t), Options{Package: []string{"./" + name}, Dir: dir, Output: out, Symbols: true}); err != nil {
+			t.Fatal(err)
+		}
+		image, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for symbol, want := range map[string]bool{
+			"encoding/json.(*Encoder).Encode":    want,
+			"log/slog.(*TextHandler).Handle":     !want,
+			"regexp.MustCompile":                 false,
+			"crypto/x509.(*CertPool).AppendCert": false,
+		} {
+			if bytes.Contains(image, []byte(symbol)) != want {
+				t.Errorf("%s: %s is there: %v", name, symbol, !want)
+			}
+		}
+		for _, bad := range []string{"cut0.go", "cut1.go", "toolexec", "ingot-image-"} {
+			if bytes.Contains(image, []byte(bad)) {
+				t.Errorf("%s tells of %s", name, bad)
+			}
+		}
+	}
+}
+
+func TestCutRefused(t *testing.T) {
+	c := cut{files: []string{"a.go", "b.go"}, edits: []edit{{"old", "new"}}}
+	dir := t.TempDir()
+	if _, _, err := c.apply(dir); !errors.Is(err, errNoCut) {
+		t.Errorf("without files: %v", err)
+	}
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a.go", "something else")
+	if _, _, err := c.apply(dir); !errors.Is(err, errNoCut) {
+		t.Errorf("a file that reads differently: %v", err)
+	}
+	write("b.go", "an old thing")
+	if file, text, err := c.apply(dir); err != nil || filepath.Base(file) != "b.go" || text != "an new thing" {
+		t.Errorf("%s, %q, %v", file, text, err)
+	}
+}

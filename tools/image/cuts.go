@@ -1,0 +1,90 @@
+package image
+
+// What the linker can't leave out by itself, since something that runs at start, or
+// that has nothing to do with it, holds on to it. Each cut lets go of one such thing and
+// changes nothing that a program on a board could notice. Figures are for the default
+// firmware with Go 1.26.8.
+var cuts = []cut{
+	{
+		// 413 KB. gVisor can save a running system and restore it elsewhere. For
+		// that, generated files give every structure methods, and keep them
+		// alive by naming each structure in an init function. They also keep
+		// raw and packet sockets.
+		name:   "gVisor's saving and restoring",
+		module: gvisor,
+		omit:   "_state_autogen.go",
+	},
+	{
+		// 190 KB: regular expressions, and Unicode's tables for them. The
+		// only one is compiled at start, to shorten the stack in reports of
+		// a debugging aid for locks.
+		name:   "gVisor's regular expression",
+		module: gvisor,
+		files:  []string{"pkg/log/log.go"},
+		edits: []edit{
+			{
+				"var stackRegexp = regexp.MustCompile(`(?m)^\\S+\\(.*\\)$\\r?\\n^\\t\\S+:\\d+.*$\\r?\\n`)",
+				"func stackRegexp() *regexp.Regexp { return regexp.MustCompile(`(?m)^\\S+\\(.*\\)$\\r?\\n^\\t\\S+:\\d+.*$\\r?\\n`) }",
+			},
+			{"return stackRegexp.ReplaceAllFunc(", "return stackRegexp().ReplaceAllFunc("},
+		},
+	},
+	{
+		// 15 KB: decoding by reflection, for eight random bytes.
+		name:   "gVisor's seed",
+		module: gvisor,
+		files:  []string{"pkg/tcpip/stack/stack.go"},
+		edits: []edit{{
+			"if err := binary.Read(opts.SecureRNG, binary.LittleEndian, &v); err != nil {",
+			"var seed [8]byte; _, err := io.ReadFull(opts.SecureRNG, seed[:]); v = int64(binary.LittleEndian.Uint64(seed[:])); if err != nil {",
+		}},
+	},
+	{
+		// 125 KB, and 0.7 MB with Go 1.27. slog's handlers share code that asks
+		// whether the output is JSON. Now encoding/json is there once
+		// somebody has made a handler for it.
+		name:  "encoding/json in slog's text handler",
+		files: []string{"log/slog/json_handler.go"},
+		edits: []edit{
+			{
+				"func appendJSONMarshal(buf *buffer.Buffer, v any) error {",
+				"var linkJSON sync.Once; var appendJSONMarshal func(buf *buffer.Buffer, v any) error; func appendEncoded(buf *buffer.Buffer, v any) error {",
+			},
+			{
+				"\treturn &JSONHandler{\n\t\t&commonHandler{\n",
+				"\tlinkJSON.Do(func() { appendJSONMarshal = appendEncoded }); return &JSONHandler{\n\t\t&commonHandler{\n",
+			},
+		},
+	},
+	{
+		// 20 KB: the authorities of a Linux system, from files. A board has none,
+		// and what is returned is what the search for them ends with.
+		name:  "files with a system's authorities",
+		files: []string{"crypto/x509/root_unix.go", "crypto/x509/root.go"}, // until 1.26, since 1.27
+		edits: []edit{{
+			"func loadSystemRoots() (*CertPool, error) {",
+			"func loadSystemRoots() (*CertPool, error) { return NewCertPool(), nil }; func _() (*CertPool, error) {",
+		}},
+	},
+	// 150 KB: unrolled arithmetic of the NIST curves' fields. Squares, and the ways to
+	// and from Montgomery's form, are products, too: by the number itself, by R² mod p
+	// and by 1. A square costs as many word products as any other product there, and the
+	// conversions only happen where numbers come and go as bytes.
+	fieldCut("224", `{0xffffffff00000001, 0xffffffff00000000, 0xfffffffe00000000, 0xffffffff}`),
+	fieldCut("384", `{0xfffffffe00000001, 0x200000000, 0xfffffffe00000000, 0x200000000, 1, 0}`),
+	fieldCut("521", `{0, 0x400000000000, 0, 0, 0, 0, 0, 0, 0}`),
+}
+
+// fieldCut is for the field of one curve; rr is R² mod p, its least significant word first.
+func fieldCut(curve, rr string) cut {
+	p := "p" + curve
+	return cut{
+		name:  "squares and conversions of P-" + curve,
+		files: []string{"crypto/internal/fips140/nistec/fiat/" + p + ".go"},
+		edits: []edit{
+			{p + "Square(&e.x, &t.x)", p + "Mul(&e.x, &t.x, &t.x)"},
+			{p + "ToMontgomery(&e.x, &tmp)", p + "Mul(&e.x, (*" + p + "MontgomeryDomainFieldElement)(&tmp), &" + p + "MontgomeryDomainFieldElement" + rr + ")"},
+			{p + "FromMontgomery(&tmp, &e.x)", p + "Mul((*" + p + "MontgomeryDomainFieldElement)(&tmp), &e.x, &" + p + "MontgomeryDomainFieldElement{1})"},
+		},
+	}
+}
