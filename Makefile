@@ -66,7 +66,7 @@ fuzz-short:
 .PHONY: bench
 bench: certs qemu $(INGOT) ## measure tlsio beside crypto/tls, and the firmware in QEMU: build/bench.json
 	$(GO) test -count=1 -v -run Figure ./tlsio/bench -strict
-	$(INGOT) bench --board $(BOARD) --json build/bench.json
+	$(INGOT) bench --board $(BOARD) -o build/bench.json
 
 .PHONY: qemu
 qemu:

@@ -126,7 +126,8 @@ func TestTable(t *testing.T) {
 
 func TestFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "result.json")
-	if err := sample().WriteFile(file); err != nil {
+	var text bytes.Buffer
+	if err := errors.Join(sample().WriteJSON(&text), os.WriteFile(file, text.Bytes(), 0o666)); err != nil {
 		t.Fatal(err)
 	}
 	r, err := ReadFile(file)

@@ -145,16 +145,17 @@ func number(v float64) string {
 	return whole + "." + fraction
 }
 
-// WriteFile writes the result as JSON.
-func (r *Result) WriteFile(file string) error {
+// WriteJSON writes the result for ReadFile.
+func (r *Result) WriteJSON(w io.Writer) error {
 	b, err := json.MarshalIndent(r, "", "\t")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, append(b, '\n'), 0o666)
+	_, err = w.Write(append(b, '\n'))
+	return err
 }
 
-// ReadFile reads what WriteFile wrote.
+// ReadFile reads what WriteJSON wrote.
 func ReadFile(file string) (*Result, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {

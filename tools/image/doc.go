@@ -8,9 +8,9 @@
 // produces when PKG imports ingot.dev/board, which under a board's tag brings
 // in the kernel and the board. Build adds that import to programs that don't
 // have it, by an overlay file that exists only for the compiler: any main
-// package can be built unchanged, and the tests of any package (Options.Test). It tells package firmware the time of the build,
-// by -X, below which a board's clock never goes. And it checks the result against
-// the board's budget.
+// package can be built unchanged, and the tests of any package (Options.Test). It tells
+// package firmware, by -X, a time below which a board's clock never goes. And it checks
+// the result against the board's budget.
 //
 // Two things make images a quarter smaller than that command does: inlining is left to
 // where it makes programs faster (inline.go), and what the linker keeps for no use to a
@@ -18,7 +18,9 @@
 // compiler reads them (cuts.go). A host without a POSIX shell does without the cuts, and
 // so does who brings a -toolexec of their own (Options.Flags).
 //
-// With SOURCE_DATE_EPOCH set, the same sources give the same bytes in any folder:
-// the time of the build is the only other thing that gets in. A go.mod that
-// replaces a module by a folder gets in as it is written, so write a relative one.
+// The same sources give the same bytes in any folder, on any day. That time is the
+// newest certificate's, or SOURCE_DATE_EPOCH. Where a go.mod replaces a module by a folder
+// of this machine, as 'ingot new' may have written it, the program is built in a
+// workspace (go.work), which keeps the folder's name out of the image; Image.Folders has
+// those for which that can't be done.
 package image

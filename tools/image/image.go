@@ -7,16 +7,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"ingot.dev/board/boards"
+	"ingot.dev/internal/atomicfile"
 )
 
 // boardPackage is what an image's main package has to import.
@@ -82,6 +84,10 @@ type Options struct {
 	// measure or test, and never go into a board's flash.
 	NoBudget bool
 
+	// NoLimits exempts it from the board's RAM, too: for images that are taken
+	// apart and never run.
+	NoLimits bool
+
 	// Flags are passed to go build as they are, before the package.
 	Flags []string
 
@@ -99,6 +105,10 @@ type Image struct {
 	Data   int64 // bytes of initialised variables
 	Zero   int64 // bytes of zeroed variables; take RAM only when touched
 	Budget int64 // the board's limit for Size; zero if exempt
+
+	// Folders are those of this machine whose names are in the image: of modules
+	// that go.mod replaces by a folder. Elsewhere the same sources give other bytes.
+	Folders []string
 }
 
 // RAM is what the image takes of the board's memory before its program has allocated
@@ -132,18 +142,20 @@ func Build(ctx context.Context, opt Options) (*Image, error) {
 }
 
 func build(ctx context.Context, opt Options, board boards.Board) (*Image, error) {
-	stamp, err := buildStamp(os.Getenv("SOURCE_DATE_EPOCH"))
+	b := builder{opt: opt, board: board}
+	output, err := filepath.Abs(opt.Output)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
-	b := builder{opt: opt, board: board, stamp: stamp}
-	output, err := filepath.Abs(opt.Output)
-	if err != nil {
+	if err := canReplace(output); err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
 	p, err := b.find(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if b.stamp, err = buildStamp(os.Getenv("SOURCE_DATE_EPOCH"), filepath.Join(p.dir, "certs", "image"), opt.Overlay, time.Now()); err != nil {
+		return nil, fmt.Errorf("image: %w", err)
 	}
 	temp, err := os.MkdirTemp("", "ingot-image-")
 	if err != nil {
@@ -171,11 +183,10 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	if err := os.MkdirAll(filepath.Dir(output), 0o777); err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
-	// Linked under another name and renamed once it is good, so that an
-	// error leaves no stale image that would then be booted.
+	// Linked elsewhere and put into its place once it is good. An error leaves no
+	// stale image that would then be booted.
 	os.Remove(output)
-	linked := output + ".new"
-	defer os.Remove(linked)
+	linked := filepath.Join(temp, "image.elf")
 	args := []string{"build"}
 	if opt.Test {
 		args = []string{"test", "-c", "-vet=off"}
@@ -192,46 +203,71 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	if isFiles(opt.Package) && !opt.Test {
 		args = append(args, filepath.Join(filepath.Dir(opt.Package[0]), overlayName))
 	}
-	if _, err := b.run(ctx, args...); err != nil {
+	if err := b.link(ctx, temp, args); err != nil {
 		return nil, err
 	}
 	im, err := inspect(linked, output, board)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
-	if need := im.RAM(); need > board.RAM {
-		return nil, fmt.Errorf("image: %w: its code and variables take %s of RAM, and %s has %s; 'ingot size' says what it is made of", ErrTooLarge, megabytes(need), board.Name, megabytes(board.RAM))
+	if need := im.RAM(); need > board.RAM && !opt.NoLimits {
+		return nil, fmt.Errorf("image: %w: its code and variables take %s of RAM, and %s has %s", ErrTooLarge, megabytes(need), board.Name, megabytes(board.RAM))
 	}
-	if !opt.Symbols && !opt.NoBudget && !opt.Test {
+	if !opt.Symbols && !opt.NoBudget && !opt.NoLimits && !opt.Test {
 		im.Budget = board.ImageBudget
 		if im.Size > im.Budget {
-			return nil, fmt.Errorf("image: %w: %v; 'ingot size' says what it is made of; make it smaller, or change the budget in board/boards if the board's flash has room", ErrTooLarge, im)
+			return nil, fmt.Errorf("image: %w: %v", ErrTooLarge, im)
 		}
 	}
-	if err := os.Rename(linked, output); err != nil {
+	err = atomicfile.Write(output, 0o755, func(w io.Writer) error {
+		f, err := os.Open(linked)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = io.Copy(w, f)
+		return err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
 	return im, nil
 }
 
+// canReplace refuses an output that is something else than a file: it would be removed.
+func canReplace(output string) error {
+	info, err := os.Lstat(output)
+	switch {
+	case err != nil || info.Mode().IsRegular() || info.Mode()&fs.ModeSymlink != 0:
+		return nil // what is wrong with its folder shows when it is written
+	case info.IsDir():
+		return fmt.Errorf("%s is a folder; name a file for the image", output)
+	}
+	return fmt.Errorf("%s is no regular file; name another for the image", output)
+}
+
+// link runs the go command that makes an image, in a workspace if that keeps the names
+// of folders out of it.
+func (b *builder) link(ctx context.Context, temp string, args []string) error {
+	if w := b.newWorkspace(ctx, temp); w != nil {
+		b.env = []string{"GOWORK=" + w.file}
+		_, err := b.run(ctx, args...)
+		b.env = nil
+		if failed, ok := errors.AsType[*goError](err); !ok || compileFailed(failed.stderr) {
+			return err
+		}
+		// A workspace looks at more of the modules' go.mod files than a build
+		// needs; without a network they may not be there.
+	}
+	_, err := b.run(ctx, args...)
+	return err
+}
+
 type builder struct {
 	opt   Options
 	board boards.Board
-	stamp int64 // the build's time, in seconds since 1970
-}
-
-// buildStamp is the time that a firmware's clock never goes below: now or, for
-// builds that can be repeated, SOURCE_DATE_EPOCH
-// (https://reproducible-builds.org/specs/source-date-epoch/).
-func buildStamp(epoch string) (int64, error) {
-	if epoch == "" {
-		return time.Now().Unix(), nil
-	}
-	sec, err := strconv.ParseInt(epoch, 10, 64)
-	if err != nil || sec <= 0 {
-		return 0, fmt.Errorf("SOURCE_DATE_EPOCH=%q: give seconds since 1970, or leave it out", epoch)
-	}
-	return sec, nil
+	stamp int64    // the build's time, in seconds since 1970
+	env   []string // of the go command, in addition
 }
 
 func (b *builder) tags() string {
@@ -315,6 +351,7 @@ func (b *builder) run(ctx context.Context, args ...string) (string, error) {
 	if b.board.GOARM != "" {
 		cmd.Env = append(cmd.Env, "GOARM="+b.board.GOARM)
 	}
+	cmd.Env = append(cmd.Env, b.env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
@@ -326,7 +363,29 @@ func (b *builder) run(ctx context.Context, args ...string) (string, error) {
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("image: %w: no %s; see https://go.dev/doc/install", ErrNoGo, name)
 	}
-	return "", fmt.Errorf("image: go %s: %w\n%s", args[0], err, strings.TrimSpace(stderr.String()))
+	return "", &goError{args[0], err, strings.TrimSpace(stderr.String())}
+}
+
+// goError is a go command that failed, with what it said.
+type goError struct {
+	command string
+	err     error
+	stderr  string
+}
+
+func (e *goError) Error() string {
+	return fmt.Sprintf("image: go %s: %v\n%s", e.command, e.err, e.stderr)
+}
+
+// Unwrap has what the go command was told by the system, too, if its text shows it.
+func (e *goError) Unwrap() []error {
+	errs := []error{e.err}
+	for _, number := range []syscall.Errno{syscall.ENOSPC, syscall.EFBIG, syscall.EROFS} {
+		if strings.Contains(e.stderr, number.Error()) {
+			errs = append(errs, number)
+		}
+	}
+	return errs
 }
 
 func isFiles(packages []string) bool { return strings.HasSuffix(packages[0], ".go") }
@@ -395,6 +454,9 @@ func inspect(file, finalPath string, board boards.Board) (*Image, error) {
 	}
 	defer f.Close()
 	im := &Image{Path: finalPath, Board: board, Size: info.Size()}
+	if im.Folders, err = folders(file); err != nil {
+		return nil, err
+	}
 	for _, s := range f.Sections {
 		if s.Flags&elf.SHF_ALLOC == 0 {
 			continue

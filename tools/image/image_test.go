@@ -10,11 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"ingot.dev/board/boards"
+	"ingot.dev/internal/pki"
 	"ingot.dev/qemu"
 )
 
@@ -320,15 +322,49 @@ func TestReplaceDir(t *testing.T) {
 }
 
 func TestBuildStamp(t *testing.T) {
-	before := time.Now().Unix()
-	if got, err := buildStamp(""); err != nil || got < before || got > time.Now().Unix() {
-		t.Errorf("%d, %v; want now", got, err)
+	now := time.Now()
+	store := t.TempDir()
+	stamp := func(epoch string, overlay map[string]string) (int64, error) {
+		return buildStamp(epoch, store, overlay, now)
 	}
-	if got, err := buildStamp("1700000000"); err != nil || got != 1700000000 {
-		t.Errorf("%d, %v; want SOURCE_DATE_EPOCH", got, err)
+	if got, err := stamp("", nil); err != nil || got != sourceDate {
+		t.Errorf("without certificates: %d, %v; want that of the sources, %d", got, err, sourceDate)
+	}
+	certificate := func(name string, from time.Time) string {
+		ca, err := pki.NewAuthority(pki.Template{CommonName: "x", NotBefore: from, NotAfter: from.AddDate(1, 0, 0)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(store, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, ca.DER(), 0o666)); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	// Days after that of the sources, whatever today is.
+	day := func(n int) time.Time { return time.Unix(sourceDate, 0).AddDate(0, 0, n) }
+	now = day(10)
+	certificate("anchors/a.der", day(-900))
+	newest := certificate("identities/default/cert.der", day(2))
+	certificate("identities/next/cert.der", day(20))
+	other := certificate("../other.der", day(3))
+	for what, c := range map[string]struct {
+		epoch   string
+		overlay map[string]string
+		want    int64
+	}{
+		"the newest that is valid": {"", nil, day(2).Unix()},
+		"hidden":                   {"", map[string]string{newest: ""}, sourceDate},
+		"replaced":                 {"", map[string]string{newest: other}, day(3).Unix()},
+		"no part of the store":     {"", map[string]string{other: other}, day(2).Unix()},
+		"told otherwise":           {"1700000000", nil, 1700000000},
+	} {
+		if got, err := stamp(c.epoch, c.overlay); err != nil || got != c.want {
+			t.Errorf("%s: %d, %v; want %d", what, got, err, c.want)
+		}
 	}
 	for _, bad := range []string{"yesterday", "0", "-5", "1e9"} {
-		if _, err := buildStamp(bad); err == nil || !strings.Contains(err.Error(), "SOURCE_DATE_EPOCH") {
+		if _, err := stamp(bad, nil); err == nil || !strings.Contains(err.Error(), "SOURCE_DATE_EPOCH") {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
@@ -336,7 +372,6 @@ func TestBuildStamp(t *testing.T) {
 
 // The same sources, in other folders at another time, give the same bytes.
 func TestReproducible(t *testing.T) {
-	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 	t.Setenv("GOFLAGS", "-buildvcs=true") // Build knows better
 	files := map[string]string{"app/main.go": plain}
 	var first []byte
@@ -367,6 +402,62 @@ func TestReproducible(t *testing.T) {
 			first = b
 		} else if !bytes.Equal(b, first) {
 			t.Error("the bytes differ")
+		}
+	}
+}
+
+// Ingot in a folder of this machine, which go.mod names in full: its name stays out of
+// the image, and where it can't, that is said.
+func TestReproducibleElsewhere(t *testing.T) {
+	var first []byte
+	for i := range 2 {
+		dir := module(t, map[string]string{"app/main.go": plain})
+		file := filepath.Join(dir, "go.mod")
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ingot := filepath.Join(dir, "ingot")
+		text = bytes.ReplaceAll(text, []byte("=> ./ingot"), []byte("=> "+ingot))
+		if err := os.WriteFile(file, text, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		opt := Options{Package: []string{"./app"}, Dir: dir, Output: filepath.Join(dir, "app.elf")}
+		im, err := Build(testContext(t), opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(im.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(b, []byte(dir)) || len(im.Folders) > 0 {
+			t.Errorf("the image names %q: %q", dir, im.Folders)
+		}
+		if i == 0 {
+			first = b
+			continue
+		}
+		if !bytes.Equal(b, first) {
+			t.Error("the bytes differ")
+		}
+		opt.Flags = []string{"-mod=readonly"}
+		if im, err = Build(testContext(t), opt); err != nil || !slices.Equal(im.Folders, []string{ingot}) {
+			t.Errorf("without a workspace: %v, %v; want %s", im, err, ingot)
+		}
+	}
+}
+
+// What can't be replaced is not removed.
+func TestOutputRefused(t *testing.T) {
+	dir := module(t, map[string]string{"app/main.go": plain})
+	for _, output := range []string{"/dev/null", dir} {
+		_, err := Build(testContext(t), Options{Package: []string{"./app"}, Dir: dir, Output: output})
+		if err == nil || !strings.Contains(err.Error(), output+" is ") {
+			t.Errorf("%s: %v", output, err)
+		}
+		if _, err := os.Stat(output); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -3,10 +3,16 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,10 +32,13 @@ func TestScripts(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"tlsserver": tlsServer},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"tlsserver": tlsServer, "json": jsonReply},
 		Condition: func(cond string) (bool, error) {
-			if cond == "short" {
+			switch cond {
+			case "short":
 				return testing.Short(), nil
+			case "namespaces": // unprivileged, with mounts of their own
+				return exec.Command("unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", os.TempDir()).Run() == nil, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
@@ -90,4 +99,58 @@ func tlsServer(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}()
 	ts.Setenv("SERVER", fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
+}
+
+// jsonReply is the script command "json PATH [PATTERN]": the last command's output is one
+// reply as 'ingot help json' describes it, and has a value at the path, such as
+// result.files.0.path, that the pattern matches. With "!" there is no such value.
+func jsonReply(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 0 || len(args) > 2 {
+		ts.Fatalf("usage: json PATH [PATTERN]")
+	}
+	in := json.NewDecoder(strings.NewReader(ts.ReadFile("stdout")))
+	var reply map[string]any
+	ts.Check(in.Decode(&reply))
+	if _, err := in.Token(); err != io.EOF {
+		ts.Fatalf("there is more on standard output than one object: %v", err)
+	}
+	ok, isBool := reply["ok"].(bool)
+	command, _ := reply["command"].(string)
+	if _, failed := reply["error"]; !isBool || !strings.HasPrefix(command, "ingot ") || ok == failed {
+		ts.Fatalf("not a reply: command %q, ok %v, error %v", command, reply["ok"], reply["error"])
+	}
+	for name := range reply {
+		if !slices.Contains([]string{"command", "ok", "result", "error"}, name) {
+			ts.Fatalf("a reply has no %q", name)
+		}
+	}
+	value, there := any(reply), true
+	for _, step := range strings.Split(args[0], ".") {
+		switch v := value.(type) {
+		case map[string]any:
+			value, there = v[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if there = err == nil && i < len(v); there {
+				value = v[i]
+			}
+		default:
+			there = false
+		}
+		if !there {
+			break
+		}
+	}
+	text := fmt.Sprint(value)
+	if f, isNumber := value.(float64); isNumber {
+		text = strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	if there && len(args) > 1 {
+		re, err := regexp.Compile(args[1])
+		ts.Check(err)
+		there = re.MatchString(text)
+	}
+	if there == neg {
+		ts.Fatalf("%s is %q", args[0], text)
+	}
 }

@@ -3,10 +3,10 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,7 +18,8 @@ import (
 
 func newBenchCommand() *cobra.Command {
 	var opt bench.Options
-	var jsonFile, baselineFile string
+	var output, baselineFile string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure the default firmware in QEMU and print one table",
@@ -31,10 +32,20 @@ Times depend on the host and on what else it is doing: compare them within one
 run. Instruction counts don't: --baseline compares them with an earlier result
 and fails when one has changed by more than 2 %.`,
 		Example: `  ingot bench --quick
-  ingot bench --json now.json --baseline before.json
+  ingot bench -o now.json --baseline before.json
   ingot bench --part count`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, part := range opt.Parts {
+				if !slices.Contains(bench.Parts(), part) {
+					return usageError(cmd, fmt.Errorf("--part %s: there are %s", part, strings.Join(bench.Parts(), ", ")))
+				}
+			}
+			if output != "" { // before minutes are spent
+				if _, err := os.Stat(filepath.Dir(output)); err != nil {
+					return cannotWrite(fmt.Errorf("%s: %w", output, err))
+				}
+			}
 			var baseline *bench.Result
 			if baselineFile != "" { // before minutes are spent
 				var err error
@@ -57,31 +68,32 @@ and fails when one has changed by more than 2 %.`,
 			if err != nil {
 				return err
 			}
-			err = writeResult(cmd.OutOrStdout(), result, jsonFile)
-			if baseline != nil {
-				err = errors.Join(err, bench.Compare(result, baseline))
+			if output != "" {
+				if err := writeFile(output, result.WriteJSON); err != nil {
+					return err
+				}
 			}
-			return err
+			var worse error
+			if baseline != nil {
+				worse = bench.Compare(result, baseline)
+			}
+			switch {
+			case !asJSON:
+				return errors.Join(result.WriteTable(cmd.OutOrStdout()), worse)
+			case worse != nil:
+				return &ExitError{Code: ExitFailure, Err: worse, Result: result}
+			}
+			return answer(cmd, result)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&opt.Board, "board", boards.Default, "board to measure: "+strings.Join(boards.Names(), ", "))
 	f.BoolVar(&opt.Quick, "quick", false, "measure less of everything, with more noise")
 	f.StringSliceVar(&opt.Parts, "part", nil, "`parts` to run: "+strings.Join(bench.Parts(), ", ")+" (default: all)")
-	f.StringVar(&jsonFile, "json", "", "also write the result to a `file`; - is standard output, in place of the table")
-	f.StringVar(&baselineFile, "baseline", "", "compare instruction counts with those in a `file` that --json wrote")
+	f.StringVarP(&output, "output", "o", "", "also write the result to a `file`, for --baseline")
+	f.StringVar(&baselineFile, "baseline", "", "compare instruction counts with those in a `file` that --output wrote")
+	cmd.MarkFlagFilename("output", "json")
+	cmd.MarkFlagFilename("baseline", "json")
+	addJSON(cmd, &asJSON)
 	return cmd
-}
-
-// writeResult prints the table and, if it is asked to, writes JSON to a file, or prints
-// that instead.
-func writeResult(out io.Writer, result *bench.Result, jsonFile string) error {
-	if jsonFile == "-" {
-		return writeJSON(out, result)
-	}
-	err := result.WriteTable(out)
-	if jsonFile != "" {
-		err = errors.Join(err, cannotWrite(result.WriteFile(jsonFile)))
-	}
-	return err
 }

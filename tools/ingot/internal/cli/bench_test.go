@@ -1,16 +1,11 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"ingot.dev/tools/bench"
 )
 
 func TestBenchRefuses(t *testing.T) {
@@ -26,7 +21,8 @@ func TestBenchRefuses(t *testing.T) {
 	}{
 		{[]string{"extra"}, ExitUsage, "extra"},
 		{[]string{"--board", "toaster"}, ExitUsage, "toaster"},
-		{[]string{"--part", "lunch"}, ExitFailure, "lunch"},
+		{[]string{"--part", "lunch"}, ExitUsage, "there are boot, speed, count"},
+		{[]string{"-o", filepath.Join(dir, "none", "x.json")}, ExitOutput, "x.json"},
 		{[]string{"--baseline", filepath.Join(dir, "none.json")}, ExitInput, "none.json"},
 		{[]string{"--baseline", noJSON}, ExitInput, "table.txt"},
 	} {
@@ -34,18 +30,6 @@ func TestBenchRefuses(t *testing.T) {
 		if code != tt.code || stdout != "" || !strings.Contains(stderr, tt.stderr) {
 			t.Errorf("%v: status %d, stdout %q, stderr %q", tt.args, code, stdout, stderr)
 		}
-	}
-}
-
-func TestWriteResult(t *testing.T) {
-	result := &bench.Result{Metrics: []bench.Metric{{ID: "count.sha256", Title: "SHA-256", Value: 50, Unit: "instructions/byte"}}}
-	var out bytes.Buffer
-	if err := writeResult(&out, result, "-"); err != nil || !json.Valid(out.Bytes()) || !strings.Contains(out.String(), `"count.sha256"`) {
-		t.Errorf("JSON: %v, %q", err, out.String())
-	}
-	var exit *ExitError
-	if err := writeResult(io.Discard, result, filepath.Join(t.TempDir(), "none", "x.json")); !errors.As(err, &exit) || exit.Code != ExitOutput {
-		t.Errorf("into a folder that is not there: %v", err)
 	}
 }
 
@@ -62,13 +46,16 @@ func TestBenchCount(t *testing.T) {
 	if err := os.WriteFile(baseline, []byte(slow), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	code, stdout, stderr := run(t, "bench", "--quick", "--part", "count", "--json", file, "--baseline", baseline)
+	code, stdout, stderr := run(t, "bench", "--quick", "--part", "count", "-o", file, "--baseline", baseline)
 	if code != ExitFailure || !strings.Contains(stderr, "baseline 1,000") || !strings.Contains(stdout, "full handshake, X25519") {
 		t.Fatalf("status %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if leftovers, _ := filepath.Glob(filepath.Join(dir, ".*")); len(leftovers) > 0 {
+		t.Errorf("left behind: %q", leftovers)
 	}
 	var result struct {
 		Metrics []struct {

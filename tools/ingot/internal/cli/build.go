@@ -74,21 +74,41 @@ func imageName(packages []string) (string, error) {
 func newBuildCommand() *cobra.Command {
 	var flags buildFlags
 	var output, bill string
-	var bySize, asJSON bool
+	var bySize, noBill, asJSON bool
 	cmd := &cobra.Command{
-		Use:   "build PACKAGE|FILE.go...",
+		Use:   "build [PACKAGE|FILE.go...]",
 		Short: "Build a Go program into an image",
 		Long: `build compiles and links a Go program, with the kernel and the board's code,
 into an image that boots on the board, and checks its size against the
 board's budget and its RAM. It says what the image is made of by part; 'ingot size' has
-more. Any main package will do; it needs no changes. If there is a
+more. Any main package will do; it needs no changes. Without an argument it takes the
+program in the current folder, or else Ingot's default firmware. If there is a
 certificate store in certs/image of the program's folder, which is where 'ingot
-certs init' and 'ingot run' keep one, it has to be sound.`,
-		Example: `  ingot build ./firmware/cmd/ingot-firmware
-  ingot build -o sensor.elf --sbom sensor.cdx.json ./sensor
+certs init' and 'ingot run' keep one, it has to be sound.
+
+Beside the image, as NAME.cdx.json, it writes a bill of materials in CycloneDX's form
+(ECMA-424): the modules, the Go release, the flags and the certificates in the image.
+
+The same sources give the same bytes, image and bill, wherever and whenever they are
+built. The time that the firmware's clock never goes below is that of the newest
+certificate; SOURCE_DATE_EPOCH says another.`,
+		Example: `  ingot build
+  ingot build ./firmware/cmd/ingot-firmware
+  ingot build -o sensor.elf --sbom bills/sensor.json ./sensor
   ingot build --tags bench -o bench.elf ./firmware/cmd/ingot-firmware`,
-		Args: packageArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return packageArgs(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = []string{ownProgram()}
+			}
+			if noBill && bill != "" {
+				return usageError(cmd, errors.New("give --sbom or --no-sbom, not both"))
+			}
 			if output == "" {
 				var err error
 				if output, err = imageName(args); err != nil {
@@ -104,11 +124,18 @@ certs init' and 'ingot run' keep one, it has to be sound.`,
 				return err
 			}
 			im, err := flags.build(cmd, opt)
+			if errors.Is(err, image.ErrTooLarge) {
+				return explainTooLarge(cmd, err, opt, dir)
+			}
 			if err != nil {
 				return err
 			}
+			if bill == "" && !noBill {
+				bill = strings.TrimSuffix(output, ".elf") + ".cdx.json"
+			}
 			if bill != "" {
 				if err := writeBill(opt, im, dir, bill); err != nil {
+					os.Remove(im.Path) // they belong together
 					return err
 				}
 			}
@@ -118,14 +145,21 @@ certs init' and 'ingot run' keep one, it has to be sound.`,
 					return err
 				}
 			}
+			for _, folder := range im.Folders {
+				fmt.Fprintf(cmd.ErrOrStderr(), "note: the name of the folder %s, which go.mod puts in a module's place, is in the image; write it relative to go.mod for the same bytes elsewhere\n", folder)
+			}
 			if asJSON {
 				info, err := describeImage(im, report)
 				if err != nil {
 					return err
 				}
-				return writeJSON(cmd.OutOrStdout(), info)
+				info.Bill = bill
+				return answer(cmd, info)
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), im)
+			if bill != "" {
+				fmt.Fprintf(cmd.OutOrStdout(), "bill of materials: %s\n", bill)
+			}
 			if report != nil {
 				return printParts(cmd.OutOrStdout(), report)
 			}
@@ -135,9 +169,42 @@ certs init' and 'ingot run' keep one, it has to be sound.`,
 	flags.register(cmd.Flags())
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (default: the program's name with .elf)")
 	cmd.Flags().BoolVar(&bySize, "sizes", true, "say what the image is made of, for which it is linked once more")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().StringVar(&bill, "sbom", "", "also write a CycloneDX bill of materials to a `file`")
+	cmd.Flags().StringVar(&bill, "sbom", "", "`file` for the bill of materials (default: that of the image with .cdx.json)")
+	cmd.Flags().BoolVar(&noBill, "no-sbom", false, "don't write one")
+	cmd.MarkFlagFilename("output", "elf")
+	cmd.MarkFlagFilename("sbom", "json")
+	addJSON(cmd, &asJSON)
 	return cmd
+}
+
+// explainTooLarge adds to the error of an image that is too large what takes the room,
+// and what to do.
+func explainTooLarge(cmd *cobra.Command, tooLarge error, opt image.Options, dir string) error {
+	var r *sizes.Report
+	var variables []sizes.Variable
+	err := working(cmd, "Looking for what is large", func() error {
+		return withSymbols(cmd.Context(), opt, func(file string) (err error) {
+			if variables, err = sizes.Variables(file); err == nil {
+				r, err = readSizes(file, dir)
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return tooLarge // which is worth more than why this could not be found out
+	}
+	const most = 3
+	var list []string
+	for _, v := range variables[:min(most, len(variables))] {
+		if v.Size >= 1e6 {
+			list = append(list, fmt.Sprintf("variable %s %.2f MB", v.Name, float64(v.Size)/1e6))
+		}
+	}
+	for _, p := range r.Parts[:min(most, len(r.Parts))] {
+		list = append(list, fmt.Sprintf("%s %.2f MB", p.Name, float64(p.Total())/1e6))
+	}
+	return fmt.Errorf("%w\nLargest: %s.\nLeave out or make smaller what isn't needed ('ingot size %s' has more), or take a board with more room ('ingot boards').",
+		tooLarge, strings.Join(list, ", "), strings.Join(opt.Package, " "))
 }
 
 // sizesOf takes an image apart. A flashed image has no symbols, so it takes another
@@ -165,6 +232,7 @@ func printParts(out io.Writer, r *sizes.Report) error {
 // imageInfo is what 'build --json' prints. Sizes are in bytes.
 type imageInfo struct {
 	Path   string       `json:"path"`
+	Bill   string       `json:"sbom,omitempty"` // file of the bill of materials
 	SHA256 string       `json:"sha256"`
 	Board  string       `json:"board"`
 	Size   int64        `json:"size"`             // of the file
@@ -176,11 +244,13 @@ type imageInfo struct {
 	RAM    int64        `json:"ram"`      // taken before the program allocates anything
 	HasRAM int64        `json:"boardRAM"` // that the board has
 	Parts  []sizes.Part `json:"parts,omitempty"`
+	// Those of this machine whose names are in the image.
+	Folders []string `json:"folders,omitempty"`
 }
 
 func describeImage(im *image.Image, r *sizes.Report) (imageInfo, error) {
 	info := imageInfo{Path: im.Path, Board: im.Board.Name, Size: im.Size, Budget: im.Budget,
-		Code: im.Code, Const: im.Const, Data: im.Data, Zero: im.Zero, RAM: im.RAM(), HasRAM: im.Board.RAM}
+		Code: im.Code, Const: im.Const, Data: im.Data, Zero: im.Zero, RAM: im.RAM(), HasRAM: im.Board.RAM, Folders: im.Folders}
 	if r != nil {
 		info.Parts = r.Parts
 	}
@@ -204,7 +274,11 @@ func writeBill(opt image.Options, im *image.Image, dir, file string) error {
 	if _, err := os.Stat(store); err == nil {
 		o.Certs = os.DirFS(store)
 	}
-	return writeFile(file, func(w io.Writer) error { return sbom.Write(w, o) })
+	bom, err := sbom.Describe(o)
+	if err != nil {
+		return err
+	}
+	return writeFile(file, func(w io.Writer) error { return sbom.Write(w, bom) })
 }
 
 // checkCerts judges the certificate store in the program's folder dir, if there is

@@ -12,8 +12,11 @@ func newCertsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "certs",
 		Short: "Make and check the certificates that are compiled into an image",
-		Args:  cobra.NoArgs,
+		Args:  noCommand,
 		RunE:  showHelp,
+		Example: `  ingot certs init certs
+  ingot certs import certs/image server.p12
+  ingot certs check certs`,
 	}
 	cmd.AddCommand(
 		newCertsAddCACommand(),

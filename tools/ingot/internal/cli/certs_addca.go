@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -25,7 +26,7 @@ import (
 
 type certsAddCA struct {
 	group, name string
-	yes         bool
+	yes, json   bool
 	roots       string
 	timeout     time.Duration
 }
@@ -58,6 +59,8 @@ that this machine doesn't know, for which --yes-unverified is needed.`,
 	f.StringVar(&opt.roots, "roots", "", "PEM `file` of authorities to look in, instead of this machine's")
 	f.BoolVar(&opt.yes, "yes", false, "add a verified authority without asking")
 	f.BoolVar(&yesUnverified, "yes-unverified", false, "add an authority that nothing vouches for without asking")
+	cmd.MarkFlagFilename("roots", "pem", "crt")
+	addJSON(cmd, &opt.json)
 	f.DurationVar(&opt.timeout, "timeout", 30*time.Second, "`time` for connecting")
 	return cmd
 }
@@ -67,23 +70,35 @@ func (opt *certsAddCA) run(cmd *cobra.Command, dir, target string, yesUnverified
 	if err != nil {
 		return usageError(cmd, err)
 	}
-	roots, err := opt.pool()
+	roots, err := rootsOf(opt.roots)
+	if err == nil && roots == nil {
+		roots, err = x509.SystemCertPool()
+	}
 	if err != nil {
 		return err
 	}
-	chain, err := opt.fetch(cmd.Context(), host, port)
-	if err != nil {
+	server := net.JoinHostPort(host, port)
+	var chain []*x509.Certificate
+	err = working(cmd, "Connecting to "+server, func() error {
+		chain, err = opt.fetch(cmd.Context(), host, port)
 		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s shows no certificate: %w; is it a TLS server, and can this machine reach it?", server, err)
 	}
+	// For people who are asked, everything comes in order; for programs, at the end.
 	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "%s sends:\n", net.JoinHostPort(host, port))
+	if opt.json {
+		out = cmd.ErrOrStderr()
+	}
+	fmt.Fprintf(out, "%s sends:\n", server)
 	printChain(out, chain)
 
 	anchor, verifyErr := findAnchor(chain, host, roots)
 	verified := verifyErr == nil
 	if !verified {
 		if anchor = lastAuthority(chain); anchor == nil {
-			return fmt.Errorf("the authority is not known here and the server does not send it: %w\nGet its certificate from whoever runs the server, and: ingot certs import %s --anchor FILE", certs.Explain(verifyErr), dir)
+			return badInput(fmt.Errorf("the authority is not known here and the server does not send it: %w\nGet its certificate from whoever runs the server, and: ingot certs import %s --anchor FILE", certs.Explain(verifyErr), dir))
 		}
 		fmt.Fprintf(out, "Not verified: %v\n", certs.Explain(verifyErr))
 	}
@@ -114,15 +129,37 @@ func (opt *certsAddCA) run(cmd *cobra.Command, dir, target string, yesUnverified
 	if err != nil {
 		return err
 	}
+	if added {
+		if err := edit.Write(); err != nil {
+			return err
+		}
+	}
+	if opt.json {
+		info := serverAuthority{storeChange: newStoreChange(dir), Server: server, Verified: verified}
+		for _, c := range chain {
+			info.Chain = append(info.Chain, describeCert("", c))
+		}
+		info.Anchors = append(info.Anchors, describeCert(anchorName(file), anchor))
+		info.written(edit)
+		if !added {
+			info.Files = append(info.Files, fileInfo{Path: filepath.Join(dir, filepath.FromSlash(file)), State: storeedit.Unchanged})
+		}
+		return answer(cmd, info)
+	}
 	if !added {
 		fmt.Fprintf(out, "%s is that authority already.\n", file)
-		return nil
+	} else {
+		fmt.Fprintf(out, "Added as %s.\n", file)
 	}
-	if err := edit.Write(); err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "Added as %s.\n", file)
 	return nil
+}
+
+// serverAuthority is what 'certs add-ca --json' prints.
+type serverAuthority struct {
+	*storeChange
+	Server   string     `json:"server"`
+	Chain    []certInfo `json:"chain"`    // what it sends, its own certificate first
+	Verified bool       `json:"verified"` // up to an authority that was trusted before
 }
 
 // parseServer reads https://HOST[:PORT], or HOST[:PORT].
@@ -142,17 +179,18 @@ func parseServer(target string) (host, port string, err error) {
 	return u.Hostname(), port, nil
 }
 
-func (opt *certsAddCA) pool() (*x509.CertPool, error) {
-	if opt.roots == "" {
-		return x509.SystemCertPool()
+// rootsOf reads authorities in PEM; nil without a file.
+func rootsOf(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
 	}
-	b, err := os.ReadFile(opt.roots)
+	b, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("--roots: %w", err)
+		return nil, badInput(fmt.Errorf("--roots: %w", err))
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(b) {
-		return nil, fmt.Errorf("--roots: %s holds no certificate in PEM", opt.roots)
+		return nil, badInput(fmt.Errorf("--roots: %s holds no certificate in PEM", file))
 	}
 	return pool, nil
 }

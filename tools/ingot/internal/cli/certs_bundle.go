@@ -17,7 +17,14 @@ import (
 type certsBundle struct {
 	files       certsImport // reads them
 	group, name string
-	force       bool
+	force, json bool
+}
+
+// bundleInfo is what 'certs bundle --json' prints.
+type bundleInfo struct {
+	*storeChange
+	Bundle string `json:"bundle"` // path in the store
+	Size   int    `json:"size"`
 }
 
 func newCertsBundleCommand() *cobra.Command {
@@ -46,6 +53,7 @@ verifies with tlsio.RootsFor.`,
 	f.StringVar(&opt.name, "as", "all", "`name` of the bundle's file")
 	f.StringVar(&opt.group, "group", "", "`group` of the anchors")
 	f.BoolVar(&opt.force, "force", false, "replace a bundle of the same name")
+	addJSON(cmd, &opt.json)
 	return cmd
 }
 
@@ -59,20 +67,23 @@ func (opt *certsBundle) run(cmd *cobra.Command, dir string, sources []string) er
 	for _, file := range files {
 		store, err := opt.files.read(cmd, file)
 		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+			return badInput(fmt.Errorf("%s: %w", file, err))
 		}
 		in.add(file, store)
 	}
+	change := newStoreChange(dir)
 	var authorities []*x509.Certificate
 	for _, c := range in.certs {
 		if !c.IsCA {
-			fmt.Fprintf(cmd.ErrOrStderr(), "left out: %s is no authority\n", c.Subject)
+			note := fmt.Sprintf("left out: %s is no authority", c.Subject)
+			fmt.Fprintln(cmd.ErrOrStderr(), note)
+			change.Notes = append(change.Notes, note)
 			continue
 		}
 		authorities = append(authorities, c)
 	}
 	if len(authorities) == 0 {
-		return errors.New("the files hold no authority; give those of the authorities' certificates")
+		return badInput(errors.New("the files hold no authority; give those of the authorities' certificates"))
 	}
 	edit, err := storeedit.Open(dir, opt.force)
 	if err != nil {
@@ -84,6 +95,13 @@ func (opt *certsBundle) run(cmd *cobra.Command, dir string, sources []string) er
 	}
 	if err := edit.Write(); err != nil {
 		return err
+	}
+	if opt.json {
+		for _, c := range authorities {
+			change.Anchors = append(change.Anchors, describeCert(anchorName(file), c))
+		}
+		change.written(edit)
+		return answer(cmd, bundleInfo{change, file, size})
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "bundle %s: %s, %d bytes\n", file, count(len(authorities), "authority", "authorities"), size)
 	return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +13,7 @@ import (
 
 func newCertsCheckCommand() *cobra.Command {
 	var asJSON bool
+	var rootsFile string
 	cmd := &cobra.Command{
 		Use:   "check DIR",
 		Short: "Judge a certificate store as the firmware will when it starts",
@@ -19,21 +21,36 @@ func newCertsCheckCommand() *cobra.Command {
 made DIR) with the code that the firmware runs when it starts, and prints every
 problem with the file, the reason and what to do. With a problem the exit status
 is 4. Warnings, such as a certificate that expires within 30 days, do not change
-the exit status.`,
-		Example: "  ingot certs check build/certs",
-		Args:    cobra.ExactArgs(1),
+the exit status.
+
+Then it says what a client would that connects by each name of a server's certificate:
+one that trusts the authorities of the store, of this machine, or of --roots.`,
+		Example: `  ingot certs check certs
+  ingot certs check certs/image --roots corporate-ca.pem
+  ingot certs check certs --json`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			roots, err := rootsOf(rootsFile)
+			if err != nil {
+				return err
+			}
 			fsys, dir := openStore(args[0])
-			report := certs.Inspect(fsys, certs.Options{})
+			now := time.Now()
+			report := certs.Inspect(fsys, certs.Options{Now: func() time.Time { return now }})
+			var unsound error
+			if n := len(report.Problems); n > 0 {
+				unsound = badInput(fmt.Errorf("%s has %s: an image with it would not start", dir, count(n, "problem", "problems")))
+			}
 			out := cmd.OutOrStdout()
 			if asJSON {
-				if err := writeJSON(out, describeStore(dir, report)); err != nil {
-					return err
+				info := describeStore(dir, report, now)
+				for i, id := range report.Identities {
+					info.Identities[i].Clients = clients(id, report, roots, now)
 				}
-				if len(report.Problems) > 0 {
-					return &ExitError{Code: ExitInput} // they are in it
+				if unsound != nil {
+					return &ExitError{Code: ExitInput, Err: unsound, Result: info}
 				}
-				return nil
+				return answer(cmd, info)
 			}
 			for _, e := range report.Warnings {
 				printProblem(out, dir, "warning: ", e)
@@ -41,8 +58,11 @@ the exit status.`,
 			for _, e := range report.Problems {
 				printProblem(out, dir, "", e)
 			}
-			if n := len(report.Problems); n > 0 {
-				return badInput(fmt.Errorf("%s has %s: an image with it would not start", dir, count(n, "problem", "problems")))
+			for _, id := range report.Identities {
+				printClients(out, id, clients(id, report, roots, now))
+			}
+			if unsound != nil {
+				return unsound
 			}
 			fmt.Fprintf(out, "%s is sound: %s, %s\n", dir,
 				count(len(report.Anchors), "trust anchor", "trust anchors"),
@@ -50,7 +70,9 @@ the exit status.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	addJSON(cmd, &asJSON)
+	cmd.Flags().StringVar(&rootsFile, "roots", "", "PEM `file` of the authorities that clients trust, instead of the store's and this machine's")
+	cmd.MarkFlagFilename("roots", "pem", "crt")
 	return cmd
 }
 

@@ -16,6 +16,7 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 
 	"ingot.dev/certs"
+	"ingot.dev/internal/atomicfile"
 	"ingot.dev/tools/ingot/internal/storeedit"
 )
 
@@ -50,11 +51,11 @@ func readIdentity(dir, name string) (*storedIdentity, error) {
 		}
 		key, err := os.ReadFile(identityFile(dir, name, "key.der"))
 		if err != nil {
-			return nil, err
+			return nil, badInput(fmt.Errorf("the key of identity %q: %w; 'ingot certs check %s' says more", name, err, dir))
 		}
 		return &storedIdentity{id, key}, nil
 	}
-	return nil, fmt.Errorf("%s has no identity %q; it has %q", dir, name, names)
+	return nil, badInput(fmt.Errorf("%s has no identity %q; it has %q", dir, name, names))
 }
 
 type certsExport struct {
@@ -63,6 +64,25 @@ type certsExport struct {
 	output    string
 	withKey   bool
 	force     bool
+	json      bool
+}
+
+// formats are the values of --format.
+var formats = []string{"pem", "der", "p12"}
+
+// exported is what 'certs export --json' and 'certs csr --json' print.
+type exported struct {
+	Identity certInfo   `json:"identity"`
+	Format   string     `json:"format"`
+	Files    []fileInfo `json:"files"`
+}
+
+// needsOutput refuses --json where the result itself would go to standard output.
+func needsOutput(cmd *cobra.Command, asJSON bool, output string) error {
+	if asJSON && output == "" {
+		return usageError(cmd, errors.New("--json and the certificate can't both go to standard output; name a file with -o"))
+	}
+	return nil
 }
 
 func newCertsExportCommand() *cobra.Command {
@@ -84,10 +104,14 @@ for that; PKCS#12 is for certificates with their keys, under a password.`,
 	f.StringVarP(&opt.output, "output", "o", "", "`file` to write (default: standard output)")
 	f.BoolVar(&opt.withKey, "with-key", false, "write the private key too")
 	f.BoolVar(&opt.force, "force", false, "overwrite the file")
+	addJSON(cmd, &opt.json)
 	return cmd
 }
 
 func (opt *certsExport) run(cmd *cobra.Command, dir, name string) error {
+	if err := needsOutput(cmd, opt.json, opt.output); err != nil {
+		return err
+	}
 	id, err := readIdentity(dir, name)
 	if err != nil {
 		return err
@@ -116,13 +140,17 @@ func (opt *certsExport) run(cmd *cobra.Command, dir, name string) error {
 			return err
 		}
 		if password == "" {
-			return errors.New("a PKCS#12 file without a password protects nothing; give one")
+			return badInput(errors.New("a PKCS#12 file without a password protects nothing; give one"))
 		}
 		key, err := x509.ParsePKCS8PrivateKey(id.key)
 		if err != nil {
-			return err
+			return id.badKey(err)
 		}
-		b, err := pkcs12.Modern.Encode(key, id.Leaf(), id.Chain(), password)
+		var b []byte
+		err = working(cmd, "Encrypting", func() error {
+			b, err = pkcs12.Modern.Encode(key, id.Leaf(), id.Chain(), password)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -134,25 +162,38 @@ func (opt *certsExport) run(cmd *cobra.Command, dir, name string) error {
 	if opt.withKey {
 		mode = private
 	}
-	return writeOutput(cmd, opt.output, out.Bytes(), mode, opt.force)
+	file, err := writeOutput(cmd, opt.output, out.Bytes(), mode, opt.force)
+	if err != nil || !opt.json {
+		return err
+	}
+	return answer(cmd, exported{describeCert(name, id.Leaf()), opt.format, []fileInfo{file}})
+}
+
+// badKey is the error of a stored key that can't be used.
+func (id *storedIdentity) badKey(err error) error {
+	return badInput(fmt.Errorf("the key of identity %q: %w; import it again with --force", id.Name(), err))
 }
 
 // writeOutput writes to a file, which must not be there without force, or to standard
 // output.
-func writeOutput(cmd *cobra.Command, name string, data []byte, mode fs.FileMode, force bool) error {
+func writeOutput(cmd *cobra.Command, name string, data []byte, mode fs.FileMode, force bool) (fileInfo, error) {
 	if name == "" {
 		_, err := cmd.OutOrStdout().Write(data)
-		return err
+		return fileInfo{}, cannotWrite(err)
 	}
-	if _, err := os.Lstat(name); err == nil && !force {
-		return cannotWrite(fmt.Errorf("%s exists; give another name, or --force", name))
+	state := storeedit.Created
+	if _, err := os.Lstat(name); err == nil {
+		if !force {
+			return fileInfo{}, cannotWrite(fmt.Errorf("%s exists; give another name, or --force", name))
+		}
+		state = storeedit.Replaced
 	}
-	return cannotWrite(storeedit.WriteFile(name, data, mode))
+	return fileInfo{name, state, mode == private}, cannotWrite(atomicfile.WriteBytes(name, data, mode))
 }
 
 func newCertsCSRCommand() *cobra.Command {
 	var output string
-	var force bool
+	var force, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "csr DIR IDENTITY",
 		Short: "Ask an authority for a certificate: a request for an identity's key",
@@ -162,13 +203,16 @@ of an identity, to renew its certificate or to have it issued by another authori
 		Example: "  ingot certs csr certs/image default -o device.csr",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := needsOutput(cmd, asJSON, output); err != nil {
+				return err
+			}
 			id, err := readIdentity(args[0], args[1])
 			if err != nil {
 				return err
 			}
 			key, err := x509.ParsePKCS8PrivateKey(id.key)
 			if err != nil {
-				return err
+				return id.badKey(err)
 			}
 			der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
 				Subject:     pkix.Name{CommonName: id.Leaf().Subject.CommonName},
@@ -178,10 +222,15 @@ of an identity, to renew its certificate or to have it issued by another authori
 			if err != nil {
 				return err
 			}
-			return writeOutput(cmd, output, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), public, force)
+			file, err := writeOutput(cmd, output, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), public, force)
+			if err != nil || !asJSON {
+				return err
+			}
+			return answer(cmd, exported{describeCert(args[1], id.Leaf()), "csr", []fileInfo{file}})
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (default: standard output)")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite the file")
+	addJSON(cmd, &asJSON)
 	return cmd
 }

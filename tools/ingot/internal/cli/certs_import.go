@@ -23,6 +23,7 @@ type certsImport struct {
 	anchor    bool
 	group     string
 	force     bool
+	json      bool
 }
 
 func newCertsImportCommand() *cobra.Command {
@@ -54,6 +55,7 @@ Keys are stored as plain PKCS#8 that only you can read.`,
 	f.BoolVar(&opt.anchor, "anchor", false, "trust the authorities in the files")
 	f.StringVar(&opt.group, "group", "", "`group` of the anchors")
 	f.BoolVar(&opt.force, "force", false, "replace what has the same name")
+	addJSON(cmd, &opt.json)
 	return cmd
 }
 
@@ -100,10 +102,11 @@ func (opt *certsImport) run(cmd *cobra.Command, dir string, files []string) erro
 	if err := in.match(dir, existing); err != nil {
 		return badInput(err)
 	}
+	change := newStoreChange(dir)
 	var done []string
 	used := map[string]bool{} // certificates that have found their place, by their bytes
 	if opt.name != "" && len(in.pairs) > 1 {
-		return fmt.Errorf("--as names one identity, and the files hold %d", len(in.pairs))
+		return usageError(cmd, fmt.Errorf("--as names one identity, and the files hold %d", len(in.pairs)))
 	}
 	for _, p := range in.pairs {
 		chain := chainOf(p.leaf, in.certs)
@@ -114,6 +117,7 @@ func (opt *certsImport) run(cmd *cobra.Command, dir string, files []string) erro
 		if err := edit.Identity(name, chain, p.key); err != nil {
 			return err
 		}
+		change.Identities = append(change.Identities, describeCert(name, p.leaf))
 		done = append(done, fmt.Sprintf("identity %s: %s, %s", name, p.leaf.Subject, count(len(chain)-1, "intermediate", "intermediates")))
 	}
 	for _, c := range in.certs {
@@ -129,22 +133,30 @@ func (opt *certsImport) run(cmd *cobra.Command, dir string, files []string) erro
 			if err != nil {
 				return err
 			}
+			change.Anchors = append(change.Anchors, describeCert(anchorName(file), c))
 			if added {
 				done = append(done, fmt.Sprintf("anchor %s: %s", file, c.Subject))
 			} else {
 				done = append(done, fmt.Sprintf("anchor %s was there: %s", file, c.Subject))
 			}
 		case c.IsCA:
-			fmt.Fprintf(cmd.ErrOrStderr(), "not imported: authority %s (to trust it, use --anchor)\n", c.Subject)
+			change.Notes = append(change.Notes, fmt.Sprintf("not imported: authority %s (to trust it, use --anchor)", c.Subject))
 		default:
-			return fmt.Errorf("there is no private key for %s; give the file that holds it too", c.Subject)
+			return badInput(fmt.Errorf("there is no private key for %s; give the file that holds it too", c.Subject))
 		}
 	}
 	if len(done) == 0 {
-		return errors.New("the files hold nothing for a store")
+		return badInput(errors.New("the files hold nothing for a store; give certificates with their keys, or authorities with --anchor"))
 	}
 	if err := edit.Write(); err != nil {
 		return err
+	}
+	for _, note := range change.Notes {
+		fmt.Fprintln(cmd.ErrOrStderr(), note)
+	}
+	if opt.json {
+		change.written(edit)
+		return answer(cmd, change)
 	}
 	for _, line := range done {
 		fmt.Fprintln(cmd.OutOrStdout(), line)
@@ -167,12 +179,20 @@ func (opt *certsImport) read(cmd *cobra.Command, file string) (*container.Conten
 	if err != nil {
 		return nil, err
 	}
-	contents, err := container.Read(data, container.Options{Password: password})
+	open := func(password string) (contents *container.Contents, err error) {
+		// Formats that make guessing passwords slow make this slow, too.
+		err = working(cmd, "Opening "+file, func() error {
+			contents, err = container.Read(data, container.Options{Password: password})
+			return err
+		})
+		return contents, err
+	}
+	contents, err := open(password)
 	if errors.Is(err, container.ErrPassword) && !given {
 		if password, err = opt.passwords.ask(cmd, file); err != nil {
 			return nil, err
 		}
-		contents, err = container.Read(data, container.Options{Password: password})
+		contents, err = open(password)
 	}
 	if e, ok := errors.AsType[*container.Error](err); ok && e.Kind == container.ErrPassword {
 		return nil, fmt.Errorf("%s: the password doesn't open it; give the right one with --password-file", e.Format)

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot.dev/certs"
+	"ingot.dev/internal/atomicfile"
 	"ingot.dev/internal/pki"
 	"ingot.dev/tools/ingot/internal/storeedit"
 )
@@ -56,6 +56,7 @@ type certsInit struct {
 }
 
 func newCertsInitCommand() *cobra.Command {
+	var asJSON bool
 	opt := certsInit{}
 	cmd := &cobra.Command{
 		Use:   "init DIR",
@@ -76,25 +77,46 @@ Nothing that exists is overwritten without --force. In a new folder, a
   ingot certs init build/certs --name sensor.example --ip 192.0.2.7 --days 30`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var said bytes.Buffer
-			err := working(cmd, "Making keys", func() error { return opt.run(args[0], &said) })
-			if _, werr := said.WriteTo(cmd.OutOrStdout()); err == nil {
-				err = werr
+			var made *certsMade
+			err := working(cmd, "Making keys", func() (err error) {
+				made, err = opt.run(args[0])
+				return err
+			})
+			switch {
+			case err != nil:
+				return err
+			case asJSON:
+				return answer(cmd, made)
 			}
-			return err
+			return opt.print(cmd.OutOrStdout(), made)
 		},
-	}
-	var algorithms []string
-	for _, a := range pki.Algorithms() {
-		algorithms = append(algorithms, string(a))
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&opt.names, "name", defaultNames, "DNS name of the default server identity; give it again for more")
 	f.StringSliceVar(&opt.ips, "ip", defaultIPs, "IP address of the default server identity; give it again for more")
 	f.IntVar(&opt.days, "days", int(pki.DefaultValidity/(24*time.Hour)), "days until the certificates expire")
-	f.StringVar(&opt.algorithm, "algorithm", string(pki.ECDSAP256), "kind of keys: "+strings.Join(algorithms, ", "))
+	f.StringVar(&opt.algorithm, "algorithm", string(pki.ECDSAP256), "kind of keys: "+strings.Join(algorithms(), ", "))
 	f.BoolVar(&opt.force, "force", false, "overwrite what an earlier init made")
+	addJSON(cmd, &asJSON)
 	return cmd
+}
+
+// algorithms are the kinds of keys that there are.
+func algorithms() []string {
+	var list []string
+	for _, a := range pki.Algorithms() {
+		list = append(list, string(a))
+	}
+	return list
+}
+
+// certsMade is what 'certs init --json' and 'certs issue --json' print.
+type certsMade struct {
+	Dir          string     `json:"dir"`
+	Certificates []certInfo `json:"certificates"`
+	Files        []fileInfo `json:"files"`
+
+	expiry time.Time
 }
 
 // file is one file to be written.
@@ -109,26 +131,32 @@ const (
 	private fs.FileMode = 0o600
 )
 
-func (opt *certsInit) run(dir string, out io.Writer) error {
-	files, expiry, err := opt.make()
+func (opt *certsInit) run(dir string) (*certsMade, error) {
+	made := &certsMade{Dir: dir}
+	files, err := opt.make(made)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if entries, err := os.ReadDir(dir); len(entries) == 0 && (err == nil || errors.Is(err, fs.ErrNotExist)) {
 		// Only in a folder of our own: in a project's it would hide the project.
 		files = append(files, file{".gitignore", []byte("# Private keys: not for version control.\n*\n"), public})
 	}
-	if err := writeNew(dir, files, opt.force); err != nil {
-		return err
+	if made.Files, err = writeNew(dir, files, opt.force); err != nil {
+		return nil, err
 	}
 	image := filepath.Join(dir, imageDir)
 	if err := certs.Inspect(os.DirFS(image), certs.Options{}).Err(); err != nil {
 		// Ours are sound, so this is about files that were there before.
-		return fmt.Errorf("the certificates are made, but %s would not start in an image:\n%w", image, err)
+		return nil, badInput(fmt.Errorf("the certificates are made, but %s would not start in an image:\n%w", image, err))
 	}
+	return made, nil
+}
 
-	ca := filepath.Join(dir, hostDir, "ca.pem")
-	fmt.Fprintf(out, `Made development certificates, valid until %s, in %s:
+// print says what was made, and what to do with it.
+func (opt *certsInit) print(out io.Writer, made *certsMade) error {
+	dir := made.Dir
+	image, ca := filepath.Join(dir, imageDir), filepath.Join(dir, hostDir, "ca.pem")
+	_, err := fmt.Fprintf(out, `Made development certificates, valid until %s, in %s:
   %-8s to embed in the firmware: trust anchor, identities default, alt, client
   %-8s for programs on this machine: ca.pem, client.pem, server.pem and their keys
   %-8s the authority's private key: keep it off devices
@@ -136,8 +164,8 @@ func (opt *certsInit) run(dir string, out io.Writer) error {
 Next: build and start a firmware that embeds %s ('make run'), then connect:
   openssl s_client -connect localhost:8443 -servername %s -CAfile %s -verify_return_error
 Look at them with 'ingot certs ls %s'.
-`, expiry.UTC().Format(time.DateOnly), dir, imageDir, hostDir, caDir, image, opt.serverName(), ca, dir)
-	return nil
+`, made.expiry.UTC().Format(time.DateOnly), dir, imageDir, hostDir, caDir, image, opt.serverName(), ca, dir)
+	return err
 }
 
 // serverName is a name to try the server with.
@@ -149,26 +177,26 @@ func (opt *certsInit) serverName() string {
 }
 
 // make issues everything in memory, so that a failure leaves nothing behind.
-func (opt *certsInit) make() ([]file, time.Time, error) {
-	fail := func(err error) ([]file, time.Time, error) { return nil, time.Time{}, err }
+func (opt *certsInit) make(made *certsMade) ([]file, error) {
+	fail := func(err error) ([]file, error) { return nil, err }
 	algorithm, err := pki.ParseAlgorithm(opt.algorithm)
 	if err != nil {
-		return fail(fmt.Errorf("--algorithm: %w", err))
+		return fail(badFlag(fmt.Errorf("--algorithm: %w", err)))
 	}
 	if opt.days < 1 || opt.days > maxDays {
-		return fail(fmt.Errorf("--days %d: give a number from 1 to %d", opt.days, maxDays))
+		return fail(badFlag(fmt.Errorf("--days %d: give a number from 1 to %d", opt.days, maxDays)))
 	}
 	ips, err := pki.ParseIPs(opt.ips)
 	if err != nil {
-		return fail(fmt.Errorf("--ip: %w", err))
+		return fail(badFlag(fmt.Errorf("--ip: %w", err)))
 	}
 	for _, name := range opt.names {
 		if why := certs.CheckDNSName(name); why != nil {
-			return fail(fmt.Errorf("--name %q: %w", name, why))
+			return fail(badFlag(fmt.Errorf("--name %q: %w", name, why)))
 		}
 	}
 	if len(opt.names)+len(ips) == 0 {
-		return fail(errors.New("a server needs a name: give --name or --ip"))
+		return fail(badFlag(errors.New("a server needs a name: give --name or --ip")))
 	}
 	host, err := pki.ParseIPs(hostIPs)
 	if err != nil {
@@ -193,6 +221,8 @@ func (opt *certsInit) make() ([]file, time.Time, error) {
 	if err != nil {
 		return fail(err)
 	}
+	made.expiry = notAfter
+	made.Certificates = append(made.Certificates, describeCert("ca", ca.Cert))
 	files := []file{
 		{caDir + "/ca.der", ca.DER(), public},
 		{caDir + "/ca-key.der", caKey, private},
@@ -219,6 +249,7 @@ func (opt *certsInit) make() ([]file, time.Time, error) {
 		if err != nil {
 			return fail(err)
 		}
+		made.Certificates = append(made.Certificates, describeCert(i.image+i.host, cred.Cert))
 		if i.image != "" {
 			dir := imageDir + "/identities/" + i.image + "/"
 			files = append(files, file{dir + "cert.der", cred.DER(), public}, file{dir + "key.der", keyDER, private})
@@ -234,50 +265,35 @@ func (opt *certsInit) make() ([]file, time.Time, error) {
 				file{base + ".der", cred.DER(), public}, file{base + "-key.der", keyDER, private})
 		}
 	}
-	return files, notAfter, nil
+	return files, nil
 }
 
-// writeNew writes files below dir. Folders with keys are for the owner only.
+// writeNew writes files below dir, all or none. Folders with keys are for the owner only.
 // Without force it writes nothing if any of the files exists.
-func writeNew(dir string, files []file, force bool) error {
-	if !force {
-		for _, f := range files {
-			path := filepath.Join(dir, filepath.FromSlash(f.path))
-			if _, err := os.Lstat(path); err == nil {
-				return cannotWrite(fmt.Errorf("%s exists: choose another folder, or replace what is there with --force", path))
-			} else if !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("cannot look for earlier certificates: %w", err)
-			}
-		}
-	}
-	withKeys := map[string]bool{}
-	for _, f := range files {
-		if f.mode == private {
-			withKeys[filepath.Join(dir, filepath.Dir(filepath.FromSlash(f.path)))] = true
-		}
-	}
+func writeNew(dir string, files []file, force bool) ([]fileInfo, error) {
+	var list []fileInfo
 	for _, f := range files {
 		path := filepath.Join(dir, filepath.FromSlash(f.path))
-		parent := filepath.Dir(path)
-		mode := fs.FileMode(0o755)
-		if withKeys[parent] {
-			mode = 0o700
-		}
-		if err := os.MkdirAll(filepath.Dir(parent), 0o755); err != nil {
-			return err
-		}
-		if err := os.Mkdir(parent, mode); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		if withKeys[parent] {
-			// It may be from before, and anyone's to read.
-			if err := os.Chmod(parent, mode); err != nil {
-				return err
+		state := storeedit.Created
+		if _, err := os.Lstat(path); err == nil {
+			if !force {
+				return nil, cannotWrite(fmt.Errorf("%s exists: choose another folder, or replace what is there with --force", path))
 			}
+			state = storeedit.Replaced
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, cannotWrite(err)
 		}
-		if err := storeedit.WriteFile(path, f.data, f.mode); err != nil {
-			return err
+		list = append(list, fileInfo{path, state, f.mode == private})
+	}
+	tree, err := atomicfile.NewTree(dir)
+	if err != nil {
+		return nil, cannotWrite(err)
+	}
+	defer tree.Close()
+	for _, f := range files {
+		if err := tree.Add(f.path, f.data, f.mode); err != nil {
+			return nil, cannotWrite(err)
 		}
 	}
-	return nil
+	return list, cannotWrite(tree.Commit())
 }

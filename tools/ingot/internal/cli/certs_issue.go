@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,7 @@ type certsIssue struct {
 	days       int
 	algorithm  string
 	force      bool
+	json       bool
 }
 
 func newCertsIssueCommand() *cobra.Command {
@@ -44,8 +46,9 @@ DER files in DIR/host for programs on this machine.`,
 	f.BoolVar(&opt.client, "client", false, "for a TLS client instead of a server")
 	f.BoolVar(&opt.host, "host", false, "write files for this machine instead of the image")
 	f.IntVar(&opt.days, "days", int(pki.DefaultValidity/(24*time.Hour)), "days until it expires")
-	f.StringVar(&opt.algorithm, "algorithm", string(pki.ECDSAP256), "kind of key")
+	f.StringVar(&opt.algorithm, "algorithm", string(pki.ECDSAP256), "kind of key: "+strings.Join(algorithms(), ", "))
 	f.BoolVar(&opt.force, "force", false, "replace what has the same name")
+	addJSON(cmd, &opt.json)
 	return cmd
 }
 
@@ -56,59 +59,90 @@ func (opt *certsIssue) run(cmd *cobra.Command, dir, name string) error {
 	}
 	ca, err := readAuthority(dir)
 	if err != nil {
-		return err
+		return badInput(err)
 	}
-	cred, err := ca.Issue(template)
-	if err != nil {
-		return err
-	}
-	key, err := cred.KeyDER()
-	if err != nil {
-		return err
-	}
+	made := &certsMade{Dir: dir}
 	where := filepath.Join(dir, imageDir, "identities", name)
 	if opt.host {
 		where = filepath.Join(dir, hostDir, name)
-		keyPEM, err := cred.KeyPEM()
-		if err != nil {
-			return err
-		}
-		err = writeNew(dir, []file{
-			{hostDir + "/" + name + ".pem", cred.PEM(), public}, {hostDir + "/" + name + "-key.pem", keyPEM, private},
-			{hostDir + "/" + name + ".der", cred.DER(), public}, {hostDir + "/" + name + "-key.der", key, private},
-		}, opt.force)
-		if err != nil {
-			return err
-		}
+	}
+	var cred *pki.Credential
+	err = working(cmd, "Making a key", func() error {
+		cred, err = ca.Issue(template)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if opt.host {
+		made.Files, err = opt.forHost(dir, name, cred)
 	} else {
-		edit, err := storeedit.Open(filepath.Join(dir, imageDir), opt.force)
-		if err == nil {
-			err = edit.Identity(name, append([]*x509.Certificate{cred.Cert}, cred.Chain...), key)
-		}
-		if err == nil {
-			err = edit.Write()
-		}
-		if err != nil {
-			return err
-		}
+		made.Files, err = opt.forImage(dir, name, cred)
+	}
+	if err != nil {
+		return err
+	}
+	if opt.json {
+		made.Certificates = []certInfo{describeCert(name, cred.Cert)}
+		return answer(cmd, made)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, valid until %s\n", where, cred.Cert.Subject, cred.Cert.NotAfter.UTC().Format(time.DateOnly))
 	return nil
 }
 
+// forHost writes the certificate for programs on this machine.
+func (opt *certsIssue) forHost(dir, name string, cred *pki.Credential) ([]fileInfo, error) {
+	if err := storeedit.CheckName(name); err != nil {
+		return nil, err
+	}
+	key, err := cred.KeyDER()
+	if err != nil {
+		return nil, err
+	}
+	keyPEM, err := cred.KeyPEM()
+	if err != nil {
+		return nil, err
+	}
+	return writeNew(dir, []file{
+		{hostDir + "/" + name + ".pem", cred.PEM(), public}, {hostDir + "/" + name + "-key.pem", keyPEM, private},
+		{hostDir + "/" + name + ".der", cred.DER(), public}, {hostDir + "/" + name + "-key.der", key, private},
+	}, opt.force)
+}
+
+// forImage puts the certificate into the store.
+func (opt *certsIssue) forImage(dir, name string, cred *pki.Credential) ([]fileInfo, error) {
+	key, err := cred.KeyDER()
+	if err != nil {
+		return nil, err
+	}
+	change := newStoreChange(filepath.Join(dir, imageDir))
+	edit, err := storeedit.Open(change.Store, opt.force)
+	if err == nil {
+		err = edit.Identity(name, append([]*x509.Certificate{cred.Cert}, cred.Chain...), key)
+	}
+	if err == nil {
+		err = edit.Write()
+	}
+	if err != nil {
+		return nil, err
+	}
+	change.written(edit)
+	return change.Files, nil
+}
+
 func (opt *certsIssue) template(name string) (t pki.Template, err error) {
 	if t.Algorithm, err = pki.ParseAlgorithm(opt.algorithm); err != nil {
-		return t, fmt.Errorf("--algorithm: %w", err)
+		return t, badFlag(fmt.Errorf("--algorithm: %w", err))
 	}
 	if opt.days < 1 || opt.days > maxDays {
-		return t, fmt.Errorf("--days %d: give a number from 1 to %d", opt.days, maxDays)
+		return t, badFlag(fmt.Errorf("--days %d: give a number from 1 to %d", opt.days, maxDays))
 	}
 	if t.IPs, err = pki.ParseIPs(opt.ips); err != nil {
-		return t, fmt.Errorf("--ip: %w", err)
+		return t, badFlag(fmt.Errorf("--ip: %w", err))
 	}
 	for _, n := range opt.names {
 		if why := certs.CheckDNSName(n); why != nil {
-			return t, fmt.Errorf("--name %q: %w", n, why)
+			return t, badFlag(fmt.Errorf("--name %q: %w", n, why))
 		}
 	}
 	t.DNSNames, t.CommonName = opt.names, name
@@ -117,7 +151,7 @@ func (opt *certsIssue) template(name string) (t pki.Template, err error) {
 	if opt.client {
 		t.Usages[0] = x509.ExtKeyUsageClientAuth
 	} else if len(opt.names)+len(opt.ips) == 0 {
-		return t, errors.New("a server needs a name: give --name or --ip, or --client")
+		return t, badFlag(errors.New("a server needs a name: give --name or --ip, or --client"))
 	}
 	return t, nil
 }

@@ -21,7 +21,11 @@ func newCertsListCommand() *cobra.Command {
 		Short:   "List what a certificate store holds",
 		Long: `ls prints a table of the identities and trust anchors in DIR (or in DIR/image, if
 'ingot certs init' made DIR). It lists whatever can be read: 'ingot certs check'
-says whether the firmware would accept it.`,
+says whether the firmware would accept it.
+
+CHAIN says how far the certificates that the identity sends reach: to an anchor of the
+store, or to an authority that is not in it ("needs"), which is in order when the peers
+have that one.`,
 		Example: "  ingot certs ls build/certs",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -30,38 +34,44 @@ says whether the firmware would accept it.`,
 			report := certs.Inspect(fsys, certs.Options{Now: func() time.Time { return now }})
 
 			if asJSON {
-				if err := writeJSON(cmd.OutOrStdout(), describeStore(dir, report)); err != nil {
-					return err
+				info := describeStore(dir, report, now)
+				if err := nothingListed(dir, report); err != nil {
+					return &ExitError{Code: ExitInput, Err: err, Result: info}
 				}
-				if len(report.Problems) > 0 && len(report.Identities)+len(report.Anchors) == 0 {
-					return &ExitError{Code: ExitInput} // the problems are in it
-				}
-				return nil
+				return answer(cmd, info)
 			}
 			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
-			fmt.Fprintln(table, "KIND\tNAME\tSUBJECT\tNAMES\tKEY\tEXPIRES")
+			fmt.Fprintln(table, "KIND\tNAME\tSUBJECT\tNAMES\tKEY\tEXPIRES\tCHAIN")
 			for _, id := range report.Identities {
-				row(table, role(id), id.Name(), id.Leaf(), id.Names(), id.KeyType(), now)
+				row(table, role(id), id.Name(), id.Leaf(), id.Names(), id.KeyType(), now, chainState(id, report, now).String())
 			}
 			for _, a := range report.Anchors {
-				row(table, "anchor", anchorName(a.File), a.Cert, nil, a.KeyType(), now)
+				row(table, "anchor", anchorName(a.File), a.Cert, nil, a.KeyType(), now, anchorState(a.Cert))
 			}
 			if err := table.Flush(); err != nil {
 				return err
 			}
+			if err := nothingListed(dir, report); err != nil {
+				return badInput(err)
+			}
 			if n := len(report.Problems); n > 0 {
-				if len(report.Identities)+len(report.Anchors) == 0 {
-					// Nothing could be listed: the reason is the result.
-					first := report.Problems[0]
-					return badInput(fmt.Errorf("%s: %s; %s", filepath.Join(dir, filepath.FromSlash(first.File)), first.Reason, first.Fix))
-				}
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s: run 'ingot certs check %s'\n", count(n, "problem", "problems"), args[0])
 			}
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, with what 'ingot certs check' has to say")
+	addJSON(cmd, &asJSON)
 	return cmd
+}
+
+// nothingListed is the error of a store of which nothing could be listed: the reason is
+// the result then.
+func nothingListed(dir string, r *certs.Report) error {
+	if len(r.Problems) == 0 || len(r.Identities)+len(r.Anchors) > 0 {
+		return nil
+	}
+	first := r.Problems[0]
+	return fmt.Errorf("%s: %s; %s", filepath.Join(dir, filepath.FromSlash(first.File)), first.Reason, first.Fix)
 }
 
 // anchorName is what an anchor is called: its file's path below anchors/, without .der.
@@ -81,7 +91,7 @@ func role(id *certs.Identity) string {
 	return "unusable"
 }
 
-func row(table *tabwriter.Writer, kind, name string, cert *x509.Certificate, names []string, key string, now time.Time) {
+func row(table *tabwriter.Writer, kind, name string, cert *x509.Certificate, names []string, key string, now time.Time, chain string) {
 	list := strings.Join(names, ",")
 	if list == "" {
 		list = "-"
@@ -95,5 +105,5 @@ func row(table *tabwriter.Writer, kind, name string, cert *x509.Certificate, nam
 	default:
 		expires += " (" + count(int(cert.NotAfter.Sub(now)/(24*time.Hour)), "day", "days") + ")"
 	}
-	fmt.Fprintln(table, strings.Join([]string{kind, name, cert.Subject.String(), list, key, expires}, "\t"))
+	fmt.Fprintln(table, strings.Join([]string{kind, name, cert.Subject.String(), list, key, expires, chain}, "\t"))
 }

@@ -284,13 +284,13 @@ func TestCertsInitRefusesArguments(t *testing.T) {
 		{[]string{"a", "b"}, ExitUsage, "accepts 1 arg"},
 		{[]string{"DIR", "--frob"}, ExitUsage, "unknown flag"},
 		{[]string{"DIR", "--days", "x"}, ExitUsage, "--days"},
-		{[]string{"DIR", "--days", "0"}, ExitFailure, "from 1 to 3650"},
-		{[]string{"DIR", "--days", "9999"}, ExitFailure, "from 1 to 3650"},
-		{[]string{"DIR", "--algorithm", "dsa"}, ExitFailure, "ecdsa-p256, ecdsa-p384, ed25519, rsa2048"},
-		{[]string{"DIR", "--ip", "localhost"}, ExitFailure, "not an IP address: localhost"},
-		{[]string{"DIR", "--name", "127.0.0.1"}, ExitFailure, "IP address"},
-		{[]string{"DIR", "--name", "a b"}, ExitFailure, `--name "a b"`},
-		{[]string{"DIR", "--name", "", "--ip", ""}, ExitFailure, "give --name or --ip"},
+		{[]string{"DIR", "--days", "0"}, ExitUsage, "from 1 to 3650"},
+		{[]string{"DIR", "--days", "9999"}, ExitUsage, "from 1 to 3650"},
+		{[]string{"DIR", "--algorithm", "dsa"}, ExitUsage, "ecdsa-p256, ecdsa-p384, ed25519, rsa2048"},
+		{[]string{"DIR", "--ip", "localhost"}, ExitUsage, "not an IP address: localhost"},
+		{[]string{"DIR", "--name", "127.0.0.1"}, ExitUsage, "IP address"},
+		{[]string{"DIR", "--name", "a b"}, ExitUsage, `--name "a b"`},
+		{[]string{"DIR", "--name", "", "--ip", ""}, ExitUsage, "give --name or --ip"},
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
@@ -316,7 +316,7 @@ func TestCertsInitIntoUnwritablePlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, stderr := run(t, "certs", "init", filepath.Join(blocked, "certs"))
-	if code != ExitFailure || !strings.Contains(stderr, blocked) {
+	if code != ExitOutput || !strings.Contains(stderr, blocked) {
 		t.Errorf("exit status %d, %q", code, stderr)
 	}
 }

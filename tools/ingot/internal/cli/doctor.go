@@ -58,7 +58,7 @@ exit status is 3; the rest is for tests or for talking to a firmware.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	addJSON(cmd, &asJSON)
 	return cmd
 }
 

@@ -68,7 +68,6 @@ func TestBuildUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"build"}, "which program"},
 		{[]string{"build", "./a", "./b"}, "./a"},
 		{[]string{"exec"}, "which program"},
 		{[]string{"exec", "--", "x"}, "which program"},

@@ -59,6 +59,9 @@ func badInput(err error) error { return withCode(ExitInput, err) }
 // cannotWrite gives an error the exit status of a file that can't be written.
 func cannotWrite(err error) error { return withCode(ExitOutput, err) }
 
+// badFlag gives an error the exit status of a flag's value that makes no sense.
+func badFlag(err error) error { return withCode(ExitUsage, err) }
+
 func withCode(code int, err error) error {
 	var exit *ExitError
 	if err == nil || errors.As(err, &exit) {
@@ -86,10 +89,39 @@ func exitCode(ctx context.Context, err error) int {
 		return ExitUsage
 	case is(qemu.ErrNoQEMU, image.ErrNoGo, exec.ErrNotFound):
 		return ExitNoTool
-	case is(storeedit.ErrExists, fs.ErrPermission, fs.ErrExist, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS):
+	case is(storeedit.ErrExists, fs.ErrPermission, fs.ErrExist, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EFBIG):
 		return ExitOutput
 	case is(storeedit.ErrUnsound, fs.ErrNotExist, sizes.ErrNoSymbols), errors.As(err, &file), errors.As(err, &format):
 		return ExitInput
 	}
 	return ExitFailure
+}
+
+// remedies say what to do about what the system says, by exit status.
+var remedies = []struct {
+	code   int
+	cause  error
+	remedy string
+}{
+	{ExitOutput, syscall.ENOSPC, "There is no room left there: make some, or write elsewhere."},
+	{ExitOutput, syscall.EDQUOT, "Your share of the disk is used up: make room, or write elsewhere."},
+	{ExitOutput, syscall.EFBIG, "It is more than you may write to one file: 'ulimit -f' has the limit."},
+	{ExitOutput, syscall.EROFS, "Nothing can be written there: write elsewhere."},
+	{ExitOutput, syscall.ENOTDIR, "A part of that path is a file: write elsewhere, or move the file away."},
+	{ExitOutput, fs.ErrPermission, "You may not write there: write elsewhere, or get the right to."},
+	{ExitOutput, fs.ErrNotExist, "The folder isn't there: make it first, or write elsewhere."},
+	{ExitInput, fs.ErrNotExist, "Is the name right, and are you in the right folder?"},
+	{ExitInput, fs.ErrPermission, "You may not read it: get the right to, or give another."},
+	{ExitInput, syscall.EISDIR, "It is a folder: name a file in it."},
+	{ExitNoTool, nil, "'ingot doctor' says what else is missing."},
+}
+
+// remedy is what to do about an error that doesn't say so itself.
+func remedy(exit *ExitError) string {
+	for _, r := range remedies {
+		if r.code == exit.Code && (r.cause == nil || errors.Is(exit.Err, r.cause)) {
+			return r.remedy
+		}
+	}
+	return ""
 }

@@ -55,14 +55,37 @@ or else Ingot's default firmware.`,
 				}
 			}
 			if asJSON {
-				return writeJSON(cmd.OutOrStdout(), m)
+				return answer(cmd, describeMap(m))
 			}
 			return m.WriteText(cmd.OutOrStdout())
 		},
 	}
 	flags.register(cmd.Flags())
 	f := cmd.Flags()
-	f.BoolVar(&asJSON, "json", false, "print JSON")
+	addJSON(cmd, &asJSON)
 	f.StringVar(&svg, "svg", "", "also draw the map into a `file`")
+	cmd.MarkFlagFilename("svg", "svg")
 	return cmd
+}
+
+// mapInfo is what 'map --json' prints. Addresses are the virtual ones.
+type mapInfo struct {
+	Image string     `json:"image"`
+	Areas []areaInfo `json:"areas"`
+}
+
+type areaInfo struct {
+	From    uint64 `json:"from"`
+	To      uint64 `json:"to,omitempty"` // behind the last byte; absent for the end of the address space
+	What    string `json:"what"`
+	Program string `json:"program"` // its rights: r, w, x, or - for each that it lacks
+	Kernel  string `json:"kernel"`
+}
+
+func describeMap(m *memmap.Map) mapInfo {
+	info := mapInfo{Image: m.Title}
+	for _, a := range m.Areas {
+		info.Areas = append(info.Areas, areaInfo{a.From, a.To, memmap.Plain(a.What), memmap.Rights(a.Program), memmap.Rights(a.Kernel)})
+	}
+	return info
 }

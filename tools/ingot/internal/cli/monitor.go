@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"ingot.dev/tools/ingot/internal/decode"
 	"ingot.dev/tools/ingot/internal/serial"
@@ -41,7 +40,7 @@ What is typed goes to the board when the console comes from a device.`,
 				return usageError(cmd, errors.New("which console? Give --device, a FILE that has recorded one, or - for standard input"))
 			case device != "" && len(args) > 0:
 				return usageError(cmd, errors.New("give --device or FILE, not both"))
-			case !slices.Contains([]string{"auto", "always", "never"}, color):
+			case !slices.Contains(colors, color):
 				return usageError(cmd, fmt.Errorf("--color %q: use auto, always or never", color))
 			case !slices.Contains(serial.Rates(), baud):
 				return usageError(cmd, fmt.Errorf("--baud %d: use one of %v", baud, serial.Rates()))
@@ -57,8 +56,8 @@ What is typed goes to the board when the console comes from a device.`,
 				}
 			}
 			m := monitor{table: table, out: cmd.OutOrStdout(), color: color == "always"}
-			if f, ok := m.out.(*os.File); ok && color == "auto" {
-				m.color = term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
+			if color == "auto" {
+				m.color = isTerminal(m.out) && os.Getenv("NO_COLOR") == ""
 			}
 			if device != "" {
 				port, err := serial.Open(device, baud)
@@ -96,6 +95,9 @@ What is typed goes to the board when the console comes from a device.`,
 	cmd.RegisterFlagCompletionFunc("device", completeDevices)
 	return cmd
 }
+
+// colors are the values of --color.
+var colors = []string{"auto", "always", "never"}
 
 // follow shows a console until it ends or ctx does, which closes it.
 func (m *monitor) follow(ctx context.Context, in io.Reader, c io.Closer) error {

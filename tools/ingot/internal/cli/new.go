@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,10 +19,12 @@ import (
 	"ingot.dev/board/boards"
 	"ingot.dev/internal/pki"
 	"ingot.dev/tools/ingot/internal/scaffold"
+	"ingot.dev/tools/ingot/internal/storeedit"
 )
 
 func newNewCommand() *cobra.Command {
 	opt := scaffold.Options{Days: int(pki.DefaultValidity / (24 * time.Hour))}
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "new NAME",
 		Short: "Begin a firmware of your own: a module that builds and runs at once",
@@ -55,6 +58,13 @@ it: the one that this command was built from, or the folder of --ingot.`,
 			if err := working(cmd, "Making "+opt.Dir, func() error { return scaffold.Make(opt) }); err != nil {
 				return err
 			}
+			if asJSON {
+				info, err := describeNew(opt)
+				if err != nil {
+					return err
+				}
+				return answer(cmd, info)
+			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is made: main.go, a test, a README, and certs/ with development certificates.\n"+
 				"Boot it in QEMU: ingot run -C %s\n", opt.Dir, opt.Dir)
 			return nil
@@ -64,7 +74,38 @@ it: the one that this command was built from, or the folder of --ingot.`,
 	f.StringVar(&opt.Board, "board", "", "board to build for: "+strings.Join(boards.Names(), ", "))
 	f.StringVar(&opt.ModulePath, "module", "", "module `path` (default: the folder's name)")
 	f.StringVar(&opt.Source, "ingot", "", "`folder` of a checkout of Ingot to build with")
+	addJSON(cmd, &asJSON)
 	return cmd
+}
+
+// newInfo is what 'new --json' prints.
+type newInfo struct {
+	Dir     string     `json:"dir"`
+	Module  string     `json:"module"`
+	Ingot   string     `json:"ingot"` // the folder of a checkout, or a version
+	Files   []fileInfo `json:"files"`
+	RunWith string     `json:"run"` // the command that boots it
+}
+
+func describeNew(opt scaffold.Options) (newInfo, error) {
+	info := newInfo{Dir: opt.Dir, Module: opt.ModulePath, Ingot: opt.Source, RunWith: "ingot run -C " + opt.Dir}
+	if info.Ingot == "" {
+		info.Ingot = opt.Version
+	}
+	if info.Module == "" {
+		info.Module = filepath.Base(opt.Dir)
+	}
+	err := filepath.WalkDir(opt.Dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		f, err := d.Info()
+		if err == nil {
+			info.Files = append(info.Files, fileInfo{name, storeedit.Created, f.Mode().Perm() == private})
+		}
+		return err
+	})
+	return info, err
 }
 
 // ingotSource finds the module that this command belongs to: a released version,

@@ -15,8 +15,9 @@ import (
 // a firmware program that ran in an emulator. With a nil Err nothing is
 // printed: the command has already said what there was to say.
 type ExitError struct {
-	Code int
-	Err  error
+	Code   int
+	Err    error
+	Result any // with --json: what there is all the same
 }
 
 func (e *ExitError) Error() string {
@@ -41,11 +42,15 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		SilenceUsage:  true,
 		// A group given a word that is not one of its commands must fail, not
 		// print its help and succeed.
-		Args: cobra.NoArgs,
+		Args: noCommand,
 		RunE: showHelp,
+		Example: `  ingot doctor
+  ingot new sensor
+  ingot run -C sensor`,
 	}
 	var dir string
 	root.PersistentFlags().StringVarP(&dir, "chdir", "C", "", "change to `folder` before anything else")
+	root.PersistentFlags().Bool("no-progress", false, "don't show at a terminal what takes longer than a second")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		if dir == "" {
 			return nil
@@ -53,7 +58,7 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		return os.Chdir(dir)
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError(cmd, err)
+		return usageError(cmd, suggestFlag(cmd, err))
 	})
 	root.AddCommand(
 		newBenchCommand(),
@@ -64,6 +69,7 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		newDoctorCommand(),
 		newExecCommand(),
 		newExitCodesTopic(),
+		newJSONTopic(),
 		newMapCommand(),
 		newMonitorCommand(),
 		newNewCommand(),
@@ -109,15 +115,25 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := NewRootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	out := &standardOutput{Writer: stdout}
+	root.SetOut(out)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil || out.err != nil && errors.Is(err, out.err) {
+		err = out.failed()
+	}
 	if err == nil {
 		return ExitOK
 	}
 	var exit *ExitError
 	if !errors.As(err, &exit) {
 		exit = &ExitError{Code: exitCode(ctx, err), Err: err}
+	}
+	if text := remedy(exit); exit.Err != nil && text != "" {
+		exit = &ExitError{exit.Code, fmt.Errorf("%w\n%s", exit.Err, text), exit.Result}
+	}
+	if wantsJSON(cmd, args) && out.err == nil {
+		complain(cmd, exit) // standard error has it, too
 	}
 	if exit.Err != nil {
 		fmt.Fprintln(stderr, "ingot: "+strings.TrimRight(exit.Err.Error(), "\n"))

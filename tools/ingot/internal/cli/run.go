@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"go/build"
 	"io"
@@ -18,6 +19,7 @@ const defaultFirmware = "ingot.dev/firmware/cmd/ingot-firmware"
 
 func newRunCommand() *cobra.Command {
 	var flags buildFlags
+	var asJSON bool
 	opt := devrun.Options{}
 	cmd := &cobra.Command{
 		Use:   "run [PACKAGE]",
@@ -43,12 +45,28 @@ it takes the program in the current folder, or else Ingot's default firmware.`,
 				return err
 			}
 			opt.Image = flags.options(packages, filepath.Join("build", name))
-			opt.MakeCerts = func(dir string) error { return initDefaultCerts(dir, cmd.ErrOrStderr()) }
+			progress := newProgress(cmd)
+			opt.Working = progress.during
+			opt.Progress = progress.around(cmd.ErrOrStderr())
+			opt.Console = progress.around(cmd.OutOrStdout())
+			if asJSON {
+				if !opt.Check {
+					return usageError(cmd, errors.New("--json is for --check: without it 'run' has no end that could be told"))
+				}
+				opt.Console = opt.Progress
+			}
+			opt.MakeCerts = func(dir string) error { return initDefaultCerts(dir, opt.Progress) }
 			opt.Echoes = packages[0] == defaultFirmware
 			opt.FullPaths = cmd.Flags().Changed("chdir")
-			opt.Console = cmd.OutOrStdout()
-			opt.Progress = cmd.ErrOrStderr()
-			return devrun.Run(cmd.Context(), opt)
+			r, err := devrun.Run(cmd.Context(), opt)
+			if err != nil || !asJSON {
+				return err
+			}
+			info, err := describeImage(r.Image, nil)
+			if err != nil {
+				return err
+			}
+			return answer(cmd, runInfo{info, r.Port, r.CA, r.Build.Milliseconds(), r.Ready.Milliseconds()})
 		},
 	}
 	flags.register(cmd.Flags())
@@ -58,7 +76,17 @@ it takes the program in the current folder, or else Ingot's default firmware.`,
 	f.StringArrayVar(&opt.Env, "env", nil, "`KEY=VALUE` for the firmware's environment; may be repeated")
 	f.BoolVar(&opt.Check, "check", false, "end with status 0 as soon as it has answered")
 	f.DurationVar(&opt.Limit, "limit", time.Minute, "`time` from power-on to the first TLS handshake")
+	addJSON(cmd, &asJSON)
 	return cmd
+}
+
+// runInfo is what 'run --check --json' prints.
+type runInfo struct {
+	Image imageInfo `json:"image"`
+	Port  int       `json:"port"`    // of 127.0.0.1
+	CA    string    `json:"ca"`      // PEM file of the authority that verifies it
+	Build int64     `json:"buildMs"` // milliseconds
+	Ready int64     `json:"readyMs"` // from power-on to the first verified handshake
 }
 
 // ownProgram is what run runs when it is told nothing: the program in the current
@@ -70,8 +98,12 @@ func ownProgram() string {
 	return defaultFirmware
 }
 
-// initDefaultCerts is 'ingot certs init DIR'.
-func initDefaultCerts(dir string, progress io.Writer) error {
+// initDefaultCerts is 'ingot certs init DIR', which says to out what it has made.
+func initDefaultCerts(dir string, out io.Writer) error {
 	init := certsInit{names: defaultNames, ips: defaultIPs, days: int(pki.DefaultValidity / (24 * time.Hour)), algorithm: string(pki.ECDSAP256)}
-	return init.run(dir, progress)
+	made, err := init.run(dir)
+	if err != nil {
+		return err
+	}
+	return init.print(out, made)
 }

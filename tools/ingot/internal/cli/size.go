@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ingot.dev/internal/atomicfile"
 	"ingot.dev/tools/image"
 	"ingot.dev/tools/ingot/internal/sizes"
 )
@@ -49,15 +50,16 @@ in the current folder, or else Ingot's default firmware.`,
 				}
 			}
 			if asJSON {
-				return writeJSON(cmd.OutOrStdout(), r)
+				return answer(cmd, r)
 			}
 			return printSizes(cmd.OutOrStdout(), r, rows)
 		},
 	}
 	flags.register(cmd.Flags())
 	f := cmd.Flags()
-	f.BoolVar(&asJSON, "json", false, "print JSON")
+	addJSON(cmd, &asJSON)
 	f.StringVar(&svg, "svg", "", "also draw a treemap into a `file`")
+	cmd.MarkFlagFilename("svg", "svg")
 	f.IntVar(&rows, "packages", 20, "list this many packages; 0 for none")
 	return cmd
 }
@@ -85,18 +87,28 @@ func measure(cmd *cobra.Command, flags *buildFlags, what string) (*sizes.Report,
 
 // measureProgram builds a program, whose folder is dir, with symbols and takes the image
 // apart. opt.Output is not written.
-func measureProgram(ctx context.Context, opt image.Options, dir string) (*sizes.Report, error) {
+func measureProgram(ctx context.Context, opt image.Options, dir string) (r *sizes.Report, err error) {
+	err = withSymbols(ctx, opt, func(file string) error {
+		r, err = readSizes(file, dir)
+		return err
+	})
+	return r, err
+}
+
+// withSymbols builds a program with its symbols, however large it is, for look to take
+// apart. opt.Output is not written.
+func withSymbols(ctx context.Context, opt image.Options, look func(file string) error) error {
 	temp, err := os.MkdirTemp("", "ingot-size-")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer os.RemoveAll(temp)
 	opt.Output = filepath.Join(temp, "image.elf")
-	opt.Symbols = true
+	opt.Symbols, opt.NoLimits = true, true
 	if _, err := image.Build(ctx, opt); err != nil {
-		return nil, err
+		return err
 	}
-	return readSizes(opt.Output, dir)
+	return look(opt.Output)
 }
 
 // readSizes takes an image apart that has symbols. The program's folder is dir.
@@ -141,20 +153,7 @@ func folderSize(dir string) (total int64, err error) {
 
 // writeFile writes a file whole, or not at all.
 func writeFile(name string, write func(io.Writer) error) error {
-	return cannotWrite(replaceFile(name, write))
-}
-
-func replaceFile(name string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	err = errors.Join(write(f), f.Chmod(0o644), f.Close())
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	return os.Rename(f.Name(), name)
+	return cannotWrite(atomicfile.Write(name, public, write))
 }
 
 func printSizes(out io.Writer, r *sizes.Report, rows int) error {

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"runtime"
 	"runtime/debug"
 	"text/tabwriter"
@@ -26,7 +24,11 @@ func newVersionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Say which Ingot this is",
-		Args:  cobra.NoArgs,
+		Long: `version prints the version of Ingot, the commit that it was built from where that is
+known, and the Go release that built it.`,
+		Example: `  ingot version
+  ingot version --json`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v := versionInfo{Version: "(devel)", Go: runtime.Version()}
 			if info, ok := debug.ReadBuildInfo(); ok {
@@ -41,7 +43,7 @@ func newVersionCommand() *cobra.Command {
 				}
 			}
 			if asJSON {
-				return writeJSON(cmd.OutOrStdout(), v)
+				return answer(cmd, v)
 			}
 			text := "ingot " + v.Version
 			if v.Revision != "" {
@@ -54,11 +56,16 @@ func newVersionCommand() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	addJSON(cmd, &asJSON)
 	return cmd
 }
 
-// boardInfo is what 'boards --json' prints of each board.
+// boardList is what 'boards --json' prints.
+type boardList struct {
+	Boards []boardInfo `json:"boards"`
+}
+
+// boardInfo is what it prints of each board.
 type boardInfo struct {
 	Name    string `json:"name"`
 	Title   string `json:"title"`
@@ -74,7 +81,11 @@ func newBoardsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "boards",
 		Short: "List the boards that images can be built for",
-		Args:  cobra.NoArgs,
+		Long: `boards prints a table of the boards: the name that --board takes, the RAM, the most
+that an image may have, and the machine of QEMU that emulates it.`,
+		Example: `  ingot boards
+  ingot boards --json`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var list []boardInfo
 			for _, name := range boards.Names() {
@@ -85,7 +96,7 @@ func newBoardsCommand() *cobra.Command {
 				list = append(list, boardInfo{b.Name, b.Title, b.GOARCH, b.RAM, b.ImageBudget, b.QEMU.Machine, b.Name == boards.Default})
 			}
 			if asJSON {
-				return writeJSON(cmd.OutOrStdout(), list)
+				return answer(cmd, boardList{list})
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "NAME\tRAM\tIMAGE AT MOST\tQEMU MACHINE\tBOARD")
@@ -95,13 +106,6 @@ func newBoardsCommand() *cobra.Command {
 			return w.Flush()
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	addJSON(cmd, &asJSON)
 	return cmd
-}
-
-// writeJSON prints v for programs.
-func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }

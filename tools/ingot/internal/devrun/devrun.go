@@ -67,11 +67,35 @@ type Options struct {
 	// Console receives the guest's console, Progress what Run has to say.
 	Console  io.Writer
 	Progress io.Writer
+
+	// Working shows that something which may take long is being done; nil just does
+	// it.
+	Working func(what string, work func() error) error
 }
 
-// Run returns nil when ctx ends after the firmware was ready: that is how the
+// Result says what became of a machine that was ready.
+type Result struct {
+	Image *image.Image
+	Port  int           // of 127.0.0.1
+	CA    string        // file of the authority that verifies the firmware
+	Build time.Duration // to build the image
+	Ready time.Duration // from power-on to the first verified handshake
+}
+
+// Run returns no error when ctx ends after the firmware was ready: that is how the
 // developer stops it.
-func Run(ctx context.Context, opt Options) error {
+func Run(ctx context.Context, opt Options) (*Result, error) {
+	if opt.Working == nil {
+		opt.Working = func(_ string, work func() error) error { return work() }
+	}
+	r := &Result{Port: opt.Port}
+	if err := run(ctx, opt, r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func run(ctx context.Context, opt Options, r *Result) error {
 	say := func(format string, args ...any) { fmt.Fprintf(opt.Progress, format+"\n", args...) }
 
 	if _, err := qemu.Find(opt.Image.Board); err != nil {
@@ -88,7 +112,8 @@ func Run(ctx context.Context, opt Options) error {
 	if opt.Certs != "" {
 		dir = opt.Certs
 	}
-	if err := prepareCerts(dir, opt.MakeCerts, say); err != nil {
+	err = opt.Working("Making certificates", func() error { return prepareCerts(dir, opt.MakeCerts, say) })
+	if err != nil {
 		return err
 	}
 	if opt.Certs != "" {
@@ -104,14 +129,19 @@ func Run(ctx context.Context, opt Options) error {
 	}
 
 	say("Building %s ...", opt.Image.Output)
-	im, err := image.Build(ctx, opt.Image)
+	start := time.Now()
+	err = opt.Working("Building "+opt.Image.Output, func() error {
+		r.Image, err = image.Build(ctx, opt.Image)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	say("%v", im)
+	r.Build = time.Since(start)
+	say("%v", r.Image)
 
 	m, err := qemu.Start(ctx, qemu.Config{
-		Image:    im.Path,
+		Image:    r.Image.Path,
 		Board:    opt.Image.Board,
 		Forwards: []qemu.Forward{{HostPort: opt.Port, GuestPort: GuestPort}},
 		Env:      opt.Env,
@@ -129,17 +159,20 @@ func Run(ctx context.Context, opt Options) error {
 	if limit == 0 {
 		limit = time.Minute
 	}
-	if err := waitReady(ctx, m, roots, limit); err != nil {
+	err = opt.Working("Waiting for TLS on port "+strconv.Itoa(opt.Port), func() error { return waitReady(ctx, m, roots, limit) })
+	if err != nil {
 		return err
 	}
-	if opt.Check {
-		say("Ready after %d ms.", time.Since(m.Started()).Milliseconds())
-		return nil
-	}
+	r.Ready = time.Since(m.Started())
 	if !opt.FullPaths {
 		caFile = shortest(caFile)
 	}
-	say("%s", advice(m.Addr(GuestPort), caFile, opt.Echoes, time.Since(m.Started())))
+	r.CA = caFile
+	if opt.Check {
+		say("Ready after %d ms.", r.Ready.Milliseconds())
+		return nil
+	}
+	say("%s", advice(m.Addr(GuestPort), caFile, opt.Echoes, r.Ready))
 
 	code, err := m.Wait()
 	switch {

@@ -37,7 +37,7 @@ func TestPortTaken(t *testing.T) {
 
 func TestNoQEMU(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	if err := Run(t.Context(), Options{Port: 1}); !errors.Is(err, qemu.ErrNoQEMU) {
+	if _, err := Run(t.Context(), Options{Port: 1}); !errors.Is(err, qemu.ErrNoQEMU) {
 		t.Errorf("%v; want ErrNoQEMU before anything else", err)
 	}
 }
@@ -96,7 +96,7 @@ func TestDefaultFirmware(t *testing.T) {
 	progress, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- Run(ctx, Options{
+		_, err := Run(ctx, Options{
 			Echoes:    true,
 			Image:     image.Options{Package: []string{"ingot.dev/firmware/cmd/ingot-firmware"}, Output: filepath.Join(t.TempDir(), "firmware.elf")},
 			Port:      freePort(t),
@@ -105,6 +105,7 @@ func TestDefaultFirmware(t *testing.T) {
 			Console:   io.Discard,
 			Progress:  w,
 		})
+		done <- err
 		w.Close()
 	}()
 	var said []string
@@ -144,7 +145,7 @@ func TestGuestThatEnds(t *testing.T) {
 		Console:   &console,
 		Progress:  &progress,
 	}
-	err := Run(t.Context(), opt)
+	_, err := Run(t.Context(), opt)
 	if !errors.Is(err, ErrNotReady) || !strings.Contains(err.Error(), "status 9") {
 		t.Errorf("%v; want ErrNotReady with the status", err)
 	}
@@ -159,14 +160,14 @@ func TestGuestThatEnds(t *testing.T) {
 	// before a machine starts.
 	program := opt.Image.Package
 	opt.Image.Package = []string{"nowhere.go"}
-	if err := Run(t.Context(), opt); err == nil || !strings.Contains(err.Error(), "nowhere.go") {
+	if _, err := Run(t.Context(), opt); err == nil || !strings.Contains(err.Error(), "nowhere.go") {
 		t.Errorf("%v", err)
 	}
 	opt.Image.Package = program
 	if err := os.WriteFile(filepath.Join(opt.Certs, "image/identities/default/cert.der"), []byte("-----BEGIN CERTIFICATE-----"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err = Run(t.Context(), opt)
+	_, err = Run(t.Context(), opt)
 	var bad *certs.FileError
 	if !errors.As(err, &bad) {
 		t.Errorf("%v; want what is wrong with the certificate", err)

@@ -16,8 +16,8 @@ import (
 
 // Map is the memory map of one image.
 type Map struct {
-	Title string        `json:"title"`
-	Areas []layout.Area `json:"areas"`
+	Title string
+	Areas []layout.Area
 }
 
 // Read makes the map of an image.
@@ -57,7 +57,7 @@ func (m *Map) WriteText(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "FROM\tTO\tSIZE\tPROGRAM\tKERNEL\tWHAT")
 	for _, a := range m.Areas {
-		fmt.Fprintf(w, "%08X\t%s\t%s\t%s\t%s\t%s\n", a.From, end(a), size(a), rights(a.Program), rights(a.Kernel), plain(a.What))
+		fmt.Fprintf(w, "%08X\t%s\t%s\t%s\t%s\t%s\n", a.From, end(a), size(a), Rights(a.Program), Rights(a.Kernel), Plain(a.What))
 	}
 	return w.Flush()
 }
@@ -80,15 +80,16 @@ func size(a layout.Area) string {
 	return fmt.Sprintf("%d KiB", n>>10)
 }
 
-func rights(s string) string {
+// Rights has a mark for each right, or for its lack.
+func Rights(s string) string {
 	if s == "" {
 		return "---"
 	}
 	return s
 }
 
-// plain leaves Markdown's marks out.
-func plain(s string) string { return strings.ReplaceAll(s, "`", "") }
+// Plain leaves Markdown's marks out.
+func Plain(s string) string { return strings.ReplaceAll(s, "`", "") }
 
 // Dimensions of the picture.
 const (
@@ -115,10 +116,10 @@ func (m *Map) WriteSVG(w io.Writer) error {
 	for i := len(m.Areas) - 1; i >= 0; i-- {
 		a := m.Areas[i]
 		fmt.Fprintf(out, `<rect x="%d" y="%d" width="%d" height="%d" fill="%s" stroke="#555"/>`+"\n", barLeft, y, barWidth, rowHeight, color(a))
-		fmt.Fprintf(out, `<text x="%d" y="%d">%s</text>`+"\n", barLeft+8, y+21, escape(plain(a.What)))
+		fmt.Fprintf(out, `<text x="%d" y="%d">%s</text>`+"\n", barLeft+8, y+21, escape(Plain(a.What)))
 		fmt.Fprintf(out, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", barLeft+barWidth-8, y+21, size(a))
 		fmt.Fprintf(out, `<text x="%d" y="%d" font-family="monospace">%s</text><text x="%d" y="%d" font-family="monospace">%s</text>`+"\n",
-			barLeft+barWidth+20, y+21, rights(a.Program), barLeft+barWidth+90, y+21, rights(a.Kernel))
+			barLeft+barWidth+20, y+21, Rights(a.Program), barLeft+barWidth+90, y+21, Rights(a.Kernel))
 		fmt.Fprintf(out, `<text x="%d" y="%d" text-anchor="end" font-family="monospace">%08X</text>`+"\n", barLeft-8, y+rowHeight+4, a.From)
 		y += rowHeight
 		if m.hole(i) {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -30,18 +31,15 @@ type Options struct {
 	Certs fs.FS // the certificate store in it; nil for none
 }
 
-// Write writes the bill as JSON.
-func Write(w io.Writer, o Options) error {
-	bom, err := describe(o)
-	if err != nil {
-		return err
-	}
+// Write writes a bill as JSON.
+func Write(w io.Writer, bom *cdx.BOM) error {
 	e := cdx.NewBOMEncoder(w, cdx.BOMFileFormatJSON)
 	e.SetPretty(true)
 	return e.Encode(bom)
 }
 
-func describe(o Options) (*cdx.BOM, error) {
+// Describe makes the bill of an image.
+func Describe(o Options) (*cdx.BOM, error) {
 	info, err := buildinfo.ReadFile(o.Image)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Image, err)
@@ -70,7 +68,7 @@ func describe(o Options) (*cdx.BOM, error) {
 	std := strings.TrimPrefix(strings.Fields(info.GoVersion)[0], "go")
 	components := []cdx.Component{{
 		Type: cdx.ComponentTypeLibrary, BOMRef: "std", Name: "std", Version: info.GoVersion,
-		Description: "Go standard library and runtime", PackageURL: "pkg:golang/std@" + std,
+		Description: "Go standard library and runtime", PackageURL: packageURL("std", std),
 	}}
 	needs := []string{"std"}
 	for _, m := range info.Deps {
@@ -101,7 +99,7 @@ func module(m *debug.Module) cdx.Component {
 		c.Properties = &[]cdx.Property{{Name: "go:replace", Value: strings.TrimSpace(from.Path + " " + from.Version)}}
 	}
 	if from.Version != "" && from.Version != "(devel)" {
-		c.PackageURL = "pkg:golang/" + from.Path + "@" + from.Version
+		c.PackageURL = packageURL(from.Path, from.Version)
 	}
 	if from.Sum != "" {
 		properties := []cdx.Property{{Name: "go:sum", Value: from.Sum}}
@@ -111,6 +109,15 @@ func module(m *debug.Module) cdx.Component {
 		c.Properties = &properties
 	}
 	return c
+}
+
+// packageURL is a module's purl (ECMA-427). Its type golang has all in small letters.
+func packageURL(path, version string) string {
+	var parts []string
+	for _, p := range strings.Split(strings.ToLower(path), "/") {
+		parts = append(parts, url.PathEscape(p))
+	}
+	return "pkg:golang/" + strings.Join(parts, "/") + "@" + strings.ReplaceAll(url.PathEscape(version), "+", "%2B")
 }
 
 // certificates lists the certificates of a store.

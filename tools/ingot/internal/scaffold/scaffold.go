@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+
+	"ingot.dev/internal/atomicfile"
 )
 
 // Module is the module that firmwares are made with.
@@ -65,8 +67,7 @@ var files = [][2]string{
 // nameForm is what suits a folder, a module, and a program.
 var nameForm = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
 
-// Make makes the folder. It is made under another name and renamed when it is
-// complete, so that an error leaves nothing behind.
+// Make makes the folder, whole or not at all.
 func Make(o Options) error {
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
@@ -82,30 +83,23 @@ func Make(o Options) error {
 	if module.CheckImportPath(o.ModulePath) != nil || o.ModulePath == Module || strings.HasPrefix(o.ModulePath, Module+"/") {
 		return fmt.Errorf("module %q: %w: use something like example.com/%s", o.ModulePath, ErrName, name)
 	}
-	empty, err := isFree(dir)
-	if err != nil {
+	if err := isFree(dir); err != nil {
 		return err
 	}
 	goMod, goSum, err := o.goMod()
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
-		return err
-	}
-	temp, err := os.MkdirTemp(filepath.Dir(dir), "."+name+"-*")
+	tree, err := atomicfile.NewTree(dir)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temp)
-	if err := os.Chmod(temp, 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(temp, "go.mod"), goMod, 0o666); err != nil {
+	defer tree.Close()
+	if err := tree.Add("go.mod", goMod, 0o644); err != nil {
 		return err
 	}
 	if len(goSum) > 0 {
-		if err := os.WriteFile(filepath.Join(temp, "go.sum"), goSum, 0o666); err != nil {
+		if err := tree.Add("go.sum", goSum, 0o644); err != nil {
 			return err
 		}
 	}
@@ -129,34 +123,31 @@ func Make(o Options) error {
 		if err := t.Execute(&out, data); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(temp, f[1]), out.Bytes(), 0o666); err != nil {
+		if err := tree.Add(f[1], out.Bytes(), 0o644); err != nil {
 			return err
 		}
 	}
-	if err := o.MakeCerts(filepath.Join(temp, "certs")); err != nil {
-		return err
+	if err := o.MakeCerts(filepath.Join(tree.Stage(), "certs")); err != nil {
+		return tree.Placed(err)
 	}
-	if empty {
-		if err := os.Remove(dir); err != nil {
-			return err
-		}
-	}
-	return os.Rename(temp, dir)
+	return tree.Commit()
 }
 
-// isFree reports whether dir exists and is empty; it is an error if there is
-// anything in it.
-func isFree(dir string) (empty bool, err error) {
+// isFree refuses a folder with anything in it.
+func isFree(dir string) error {
 	entries, err := os.ReadDir(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
-	case err != nil:
-		return false, err
-	case len(entries) > 0:
-		return false, fmt.Errorf("%s %w; give another name, or remove it", dir, ErrExists)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return true, nil
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !atomicfile.Unfinished(e.Name()) {
+			return fmt.Errorf("%s %w; give another name, or remove it", dir, ErrExists)
+		}
+	}
+	return nil
 }
 
 // goMod returns the new module's go.mod and go.sum. With a checkout, they repeat

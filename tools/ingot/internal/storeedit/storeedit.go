@@ -1,6 +1,6 @@
 // Package storeedit changes certificate stores on disk. A change is made in memory,
-// judged by the code that the firmware runs, and only then written: identity by
-// identity, each complete when it appears.
+// judged by the code that the firmware runs, and only then written: all of it or, when
+// something can't be written, nothing.
 package storeedit
 
 import (
@@ -19,6 +19,7 @@ import (
 	"testing/fstest"
 
 	"ingot.dev/certs"
+	"ingot.dev/internal/atomicfile"
 )
 
 // Errors that the methods of Edit wrap.
@@ -48,6 +49,9 @@ func Open(dir string, force bool) (*Edit, error) {
 	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && name == "." {
 			return fs.SkipAll
+		}
+		if err == nil && d.IsDir() && name != "." && strings.HasPrefix(d.Name(), ".") {
+			return fs.SkipDir // no part of a store
 		}
 		if err != nil || !d.Type().IsRegular() {
 			return err
@@ -87,6 +91,14 @@ func (e *Edit) FS() fs.FS {
 
 var goodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
+// CheckName refuses a name of an identity that can't be a folder's.
+func CheckName(name string) error {
+	if !goodName.MatchString(name) {
+		return fmt.Errorf("identity %q: %w", name, ErrName)
+	}
+	return nil
+}
+
 // Slug makes a name of a text, such as a subject.
 func Slug(text string) string {
 	s := strings.Trim(regexp.MustCompile(`[^a-z0-9.]+`).ReplaceAllString(strings.ToLower(text), "-"), "-.")
@@ -102,8 +114,8 @@ func Slug(text string) string {
 // Identity puts an identity into the store: its chain, leaf first, and its key in
 // PKCS#8.
 func (e *Edit) Identity(name string, chain []*x509.Certificate, key []byte) error {
-	if !goodName.MatchString(name) {
-		return fmt.Errorf("identity %q: %w", name, ErrName)
+	if err := CheckName(name); err != nil {
+		return err
 	}
 	dir := path.Join("identities", name)
 	for file := range e.files {
@@ -189,78 +201,66 @@ func (e *Edit) Write() error {
 	if len(wrong) > 0 {
 		return fmt.Errorf("nothing was written: %w: %w", ErrUnsound, errors.Join(wrong...))
 	}
-	for _, file := range e.anchors {
-		if err := os.MkdirAll(filepath.Join(e.dir, path.Dir(file)), 0o755); err != nil {
-			return err
-		}
-		if err := WriteFile(filepath.Join(e.dir, file), e.files[file], 0o644); err != nil {
-			return err
-		}
-	}
-	for _, dir := range e.folders {
-		if err := e.writeIdentity(dir); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeIdentity makes the folder under another name, which stores don't read, and
-// then puts it in the place of what was there.
-func (e *Edit) writeIdentity(dir string) error {
-	final := filepath.Join(e.dir, dir)
-	parent := filepath.Dir(final)
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return err
-	}
-	temp, err := os.MkdirTemp(parent, ".new-") // mode 0700
+	tree, err := atomicfile.NewTree(e.dir)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temp)
-	for file, data := range e.files {
-		if path.Dir(file) != dir {
-			continue
+	defer tree.Close()
+	for _, dir := range e.folders {
+		tree.Whole(dir)
+	}
+	changes := e.Changes()
+	for _, c := range changes {
+		if c.State == Removed {
+			continue // with its folder
 		}
 		mode := fs.FileMode(0o644)
-		if path.Base(file) == "key.der" {
+		if c.Private {
 			mode = 0o600
 		}
-		if err := WriteFile(filepath.Join(temp, path.Base(file)), data, mode); err != nil {
+		if err := tree.Add(c.File, e.files[c.File], mode); err != nil {
 			return err
 		}
 	}
-	old := filepath.Join(temp, ".old")
-	if err := os.Rename(final, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Rename(temp, final); err != nil {
-		return errors.Join(err, os.Rename(old, final))
-	}
-	return os.RemoveAll(filepath.Join(final, ".old"))
+	return tree.Commit()
 }
 
-// WriteFile writes a file beside its place and renames it, so that nobody finds half
-// a key, and the mode holds from the start.
-func WriteFile(name string, data []byte, mode fs.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), ".ingot-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
+// State says what a change does to a file.
+type State string
+
+const (
+	Created   State = "created"
+	Replaced  State = "replaced"
+	Unchanged State = "unchanged" // its bytes stay
+	Removed   State = "removed"
+)
+
+// Change is what Write does to one file, or has done to it.
+type Change struct {
+	File    string // path in the store
+	State   State
+	Private bool // a key: only its owner may read it
+}
+
+// Changes lists the files of the change, in the order of their names.
+func (e *Edit) Changes() []Change {
+	var list []Change
+	for _, file := range slices.Sorted(maps.Keys(e.files)) {
+		if !slices.Contains(e.anchors, file) && !slices.Contains(e.folders, path.Dir(file)) {
+			continue
 		}
-	}()
-	if _, err = f.Write(data); err != nil {
-		return err
+		state := Created
+		if old, was := e.before[file]; was {
+			if state = Replaced; bytes.Equal(old, e.files[file]) {
+				state = Unchanged
+			}
+		}
+		list = append(list, Change{file, state, path.Base(file) == "key.der"})
 	}
-	if err = f.Chmod(mode); err != nil {
-		return err
+	for _, file := range slices.Sorted(maps.Keys(e.before)) {
+		if _, stays := e.files[file]; !stays {
+			list = append(list, Change{file, Removed, path.Base(file) == "key.der"})
+		}
 	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
+	return list
 }
