@@ -64,9 +64,10 @@ fuzz-short:
 	tools/fuzz.sh 3000x
 
 .PHONY: bench
-bench: certs qemu $(INGOT) ## measure tlsio beside crypto/tls, and the firmware in QEMU: build/bench.json
+bench: certs qemu $(INGOT) ## measure tlsio beside crypto/tls, the firmware in QEMU (build/bench.json), and bundles
 	$(GO) test -count=1 -v -run Figure ./tlsio/bench -strict
 	$(INGOT) bench --board $(BOARD) -o build/bench.json
+	$(INGOT) test --board $(BOARD) -run "^$$" -bench "LoadBundle|RootsFor" ./certs
 
 .PHONY: qemu
 qemu:

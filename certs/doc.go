@@ -109,7 +109,7 @@
 //
 // The 142 public authorities of Debian 12 make 162 KB, 171 KB for 150. For 150, Load takes
 // 10 KB of memory and, on an emulated Cortex-A7, 0.7 ms; as files they take 0.5 to 1.2 MB
-// and 55 ms and more. A chain's anchor is found with 10 KB. The code is about 8 KB of an
+// and 55 ms and more. A chain's anchor is found with 10 KB. The code is about 20 KB of an
 // image, in programs that call [Bundles] only.
 //
 // # Rules

@@ -16,8 +16,8 @@ import (
 )
 
 // PublicCAs makes authorities as the public ones are, of which a device with many
-// trusts about 150: three in five have an RSA key of 4096 bits, one in five has one of
-// 2048 bits and one a P-384 key; their names and certificates are as long as those.
+// trusts about 150: half of them have an RSA key of 4096 bits, a quarter has one of 2048
+// bits and a quarter a P-384 key; their names and certificates are as long as those.
 // Nobody has their keys, and their signatures are random, as nobody verifies those of
 // anchors.
 func PublicCAs(tb testing.TB, n int) []*x509.Certificate {
@@ -41,7 +41,7 @@ func PublicCAs(tb testing.TB, n int) []*x509.Certificate {
 	for i := range n {
 		var key crypto.PublicKey
 		signature := 0
-		switch i % 5 {
+		switch i % 4 {
 		case 0:
 			ec, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 			if err != nil {
