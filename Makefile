@@ -2,6 +2,7 @@
 # done by the go command and by tools/ingot.
 
 BOARD    ?= imx6ulevk
+BOARDS   := imx6ulevk imx6ullevk usbarmory
 PORT     ?= 8443
 GO       ?= go
 FUZZTIME ?= 1m
@@ -35,10 +36,12 @@ $(CERTS)/image: | $(INGOT)
 test: peers vet unit networks fuzz-short ## everything that is tested, with the end-to-end tests in QEMU
 
 .PHONY: vet
-vet: certs ## gofmt, and go vet for the host and the board
+vet: certs ## gofmt, and go vet for the host and the boards
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
-	GOOS=linux GOARCH=arm GOARM=7 CGO_ENABLED=0 $(GO) vet -unsafeptr=false -tags $(BOARD) ./kernel/... ./board/... ./net/... ./certs/... ./tlsio/... ./firmware/... ./qemu/selftest
+	for b in $(BOARDS); do \
+		GOOS=linux GOARCH=arm GOARM=7 CGO_ENABLED=0 $(GO) vet -unsafeptr=false -tags $$b ./kernel/... ./board/... ./net/... ./certs/... ./tlsio/... ./firmware/... ./qemu/selftest || exit 1; \
+	done
 
 .PHONY: unit
 unit: certs qemu ## go test of every package
@@ -76,7 +79,7 @@ qemu:
 # What the end-to-end tests talk to; without them those tests would be skipped.
 .PHONY: peers
 peers:
-	@tools/install.sh openssl curl gnutls-cli:gnutls-bin tshark node:nodejs ssh-keygen:openssh-client
+	@tools/install.sh openssl curl gnutls-cli:gnutls-bin tshark node:nodejs ssh-keygen:openssh-client mkimage:u-boot-tools imx_usb:imx-usb-loader
 
 # The go command knows better than make what is up to date.
 .PHONY: $(INGOT)

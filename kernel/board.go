@@ -22,6 +22,7 @@ type Board struct {
 	Watchdog uint32 // i.MX watchdog, used to reset the board
 	Params   uint32 // page that a loader fills with boot parameters
 
+	SetUp   []*Steps // what no loader may have done before
 	Devices []Device
 }
 

@@ -81,6 +81,9 @@ func boot(b *Board) *Context {
 		watchdog: b.Watchdog + deviceMap, timerAt: ^uint64(0),
 	}
 	k.init()
+	for i := 0; i < len(b.SetUp); i++ {
+		k.setUp(*b.SetUp[i])
+	}
 	k.stopPowerDown()
 	k.initUART()
 	k.initGIC()

@@ -15,6 +15,7 @@ TEXT ·start(SB),NOSPLIT|NOFRAME,$0
 	ORR	$0x40, R0 // SMP: without it the Cortex-A7 does not cache
 	MCR	15, 0, R0, C1, C0, 1
 	MRC	15, 0, R0, C1, C0, 0 // SCTLR
+	AND	$0x4, R0, R12 // C, as the loader had it
 	BIC	$0x1000, R0 // I: instruction cache
 	BIC	$0x5, R0 // M, C: MMU, data cache
 	MCR	15, 0, R0, C1, C0, 0
@@ -23,6 +24,55 @@ TEXT ·start(SB),NOSPLIT|NOFRAME,$0
 	MCR	15, 0, R0, C7, C5, 0 // ICIALLU
 	MCR	15, 0, R0, C7, C5, 6 // BPIALL
 	MCR	15, 0, R0, C8, C7, 0 // TLBIALL
+	DSB
+	ISB
+
+	// What is in the data caches is no longer wanted: from a loader that had them
+	// off it is of before a reset; from one that had them on, it goes to memory
+	// first. By set and way, level by level (ARM ARM B2.2.4, B4.1.19 CCSIDR).
+	MRC	15, 1, R1, C0, C0, 1 // CLIDR
+	MOVW	R1>>23, R2
+	AND	$0xe, R2 // levels to the point of coherency, times 2
+	MOVW	$0, R3 // level, from 0, times 2
+level:
+	CMP	R2, R3
+	BGE	cachesDone
+	ADD	R3>>1, R3, R0
+	MOVW	R1>>R0, R0
+	AND	$7, R0
+	CMP	$2, R0
+	BLT	nextLevel // it has no data cache
+	MCR	15, 2, R3, C0, C0, 0 // CSSELR
+	ISB
+	MRC	15, 1, R0, C0, C0, 0 // CCSIDR
+	AND	$7, R0, R4
+	ADD	$4, R4 // bytes of a line, as a shift
+	MOVW	R0>>3, R5
+	MOVW	R5<<22, R5
+	MOVW	R5>>22, R5 // ways, less 1
+	MOVW	R0<<4, R6
+	MOVW	R6>>17, R6 // sets, less 1
+	CLZ	R5, R7 // where the way is in the operand
+way:
+	MOVW	R6, R8
+set:
+	ORR	R5<<R7, R3, R0
+	ORR	R8<<R4, R0
+	CMP	$0, R12
+	BNE	clean
+	MCR	15, 0, R0, C7, C6, 2 // DCISW
+	B	nextSet
+clean:
+	MCR	15, 0, R0, C7, C14, 2 // DCCISW
+nextSet:
+	SUB.S	$1, R8
+	BPL	set
+	SUB.S	$1, R5
+	BPL	way
+nextLevel:
+	ADD	$2, R3
+	B	level
+cachesDone:
 	DSB
 	ISB
 

@@ -56,6 +56,13 @@ TEXT ·frequency(SB),NOSPLIT,$0-4
 	MOVW	R0, ret+0(FP)
 	RET
 
+// func setFrequency(hz uint32)
+TEXT ·setFrequency(SB),NOSPLIT,$0-4
+	MOVW	hz+0(FP), R0
+	MCR	15, 0, R0, C14, C0, 0 // CNTFRQ
+	ISB
+	RET
+
 // func setCompare(at uint64)
 TEXT ·setCompare(SB),NOSPLIT,$0-8
 	MOVW	at_lo+0(FP), R0

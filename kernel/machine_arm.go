@@ -53,6 +53,10 @@ func reg(addr uint32) *uint32 { return (*uint32)(unsafe.Pointer(uintptr(addr))) 
 func read(addr uint32) uint32 { return loadWord(reg(addr)) }
 func write(addr, v uint32)    { storeWord(reg(addr), v) }
 
+func (m *machine) readRegister(pa uint32) uint32 { return read(pa + deviceMap) }
+func (m *machine) writeRegister(pa, v uint32)    { write(pa+deviceMap, v) }
+func (m *machine) setFrequency(hz uint32)        { setFrequency(hz) }
+
 // In cpu_arm.s.
 
 // None keeps what it is pointed to, so nothing has to be on a heap.
@@ -68,6 +72,7 @@ func storeHalf(p *uint32, v uint32)
 func zeroWords(p unsafe.Pointer, n uint32) // n: a multiple of 32
 func counter() uint64
 func frequency() uint32
+func setFrequency(hz uint32)
 func setCompare(at uint64)
 func setTimerControl(v uint32)
 func allowUserCounter()
@@ -185,7 +190,7 @@ const (
 	utsTxFull  = 1 << 4
 )
 
-// initUART keeps the speed that the boot loader has set.
+// initUART keeps the speed that the board's steps or the boot loader have set.
 func (m *machine) initUART() {
 	write(m.uart+uartUCR2, read(m.uart+uartUCR2)|ucr2NoRst|ucr2RxOn|ucr2TxOn|ucr2Bits8|ucr2NoRTS)
 	write(m.uart+uartUCR1, read(m.uart+uartUCR1)|ucr1Enable|ucr1RxIRQ)

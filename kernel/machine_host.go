@@ -22,7 +22,21 @@ type machine struct {
 	fp           FPContext
 	tlsRegister  uint32
 	semihosting  bool
+
+	registers Registers // what setUp sets up
 }
+
+// Registers are those of a simulated board's devices, and the frequency register of its
+// timer.
+type Registers interface {
+	Read(pa uint32) uint32
+	Write(pa, v uint32)
+	SetFrequency(hz uint32)
+}
+
+func (m *machine) readRegister(pa uint32) uint32 { return m.registers.Read(pa) }
+func (m *machine) writeRegister(pa, v uint32)    { m.registers.Write(pa, v) }
+func (m *machine) setFrequency(hz uint32)        { m.registers.SetFrequency(hz) }
 
 const (
 	timerIRQ = 27

@@ -21,6 +21,9 @@ type Config struct {
 	// Image is the path of the ELF file to boot.
 	Image string
 
+	// Raw says that Image is no ELF file but bytes as they lie in RAM, and where.
+	Raw *Raw
+
 	// Board is a name from package boards. Empty: boards.Default.
 	Board string
 
@@ -73,6 +76,12 @@ type Config struct {
 	ExtraArgs []string
 }
 
+// A Raw image is copied to memory as it is.
+type Raw struct {
+	Addr  uint32 // physical address of its first byte
+	Entry uint32 // and of its first instruction
+}
+
 // A Forward makes a TCP port of the guest reachable on the host's 127.0.0.1.
 type Forward struct {
 	HostPort  int // zero: a free one, see Machine.Addr
@@ -114,16 +123,28 @@ func (cfg *Config) commandLine(b boards.Board, forwards []Forward, blockFile str
 	args := []string{
 		"-M", b.QEMU.Machine,
 		"-m", fmt.Sprintf("%dM", b.RAM>>20),
-		"-kernel", cfg.Image,
 		// Nothing that is not asked for: no devices by default, no
 		// configuration files, no window, no second life after a reset.
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+		"-chardev", "stdio,id=console,signal=off",
 		// The control socket, and stop before the first instruction
 		// until it says to continue.
 		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", qmpFD), "-mon", "chardev=qmp,mode=control", "-S",
 		"-device", fmt.Sprintf("loader,file=%s,addr=%#x,force-raw=on", escape(blockFile), b.BootParams),
 	}
+	if r := cfg.Raw; r != nil {
+		args = append(args,
+			"-device", fmt.Sprintf("loader,file=%s,addr=%#x,force-raw=on", escape(cfg.Image), r.Addr),
+			"-device", fmt.Sprintf("loader,addr=%#x,cpu-num=0", r.Entry))
+	} else {
+		args = append(args, "-kernel", cfg.Image)
+	}
+	// Serial ports and Ethernet controllers are given out in their order: those
+	// before the board's get nothing.
+	for range b.QEMU.Console {
+		args = append(args, "-serial", "null")
+	}
+	args = append(args, "-serial", "chardev:console")
 	if !cfg.NoSemihosting {
 		args = append(args, "-semihosting-config", "enable=on,target=native")
 	}
@@ -131,6 +152,9 @@ func (cfg *Config) commandLine(b boards.Board, forwards []Forward, blockFile str
 		nic := "user,id=net0,model=" + b.QEMU.NIC
 		for _, f := range forwards {
 			nic += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:%d", f.HostPort, f.GuestPort)
+		}
+		for i := range b.QEMU.NICPort {
+			args = append(args, "-nic", fmt.Sprintf("hubport,id=unused%d,hubid=%d,model=%s", i, i+1, b.QEMU.NIC))
 		}
 		args = append(args, "-nic", nic)
 	} else {

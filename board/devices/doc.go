@@ -19,6 +19,9 @@ import (
 // devices.
 var ErrHosted = errors.New("devices: no board: the program runs on an operating system")
 
+// ErrNoEthernet says that this board has no Ethernet port.
+var ErrNoEthernet = errors.New("devices: this board has no Ethernet port")
+
 // EthernetOptions adjust an Ethernet port. The zero value is good.
 type EthernetOptions struct {
 	// HardwareAddr is the port's MAC address; nil for the one that the boot

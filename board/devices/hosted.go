@@ -1,4 +1,4 @@
-//go:build !imx6ulevk
+//go:build !imx6ulevk && !imx6ullevk && !usbarmory
 
 package devices
 

@@ -1,10 +1,9 @@
-//go:build imx6ulevk
+//go:build imx6ulevk || imx6ullevk
 
 package devices
 
 import (
 	"ingot.dev/board/driver/enet"
-	"ingot.dev/board/driver/wdog"
 	"ingot.dev/board/nic"
 )
 
@@ -15,13 +14,4 @@ func Ethernet(o EthernetOptions) (nic.Device, error) {
 		return nil, err
 	}
 	return d, nil
-}
-
-// OpenWatchdog opens the board's watchdog, WDOG1.
-func OpenWatchdog() (Watchdog, error) {
-	w, err := wdog.Open("wdog1")
-	if err != nil {
-		return nil, err
-	}
-	return w, nil
 }

@@ -19,6 +19,7 @@ var machine = kernel.Board{
 	Watchdog: 0x020BC000, // WDOG1
 	Params:   0x00910000, // in OCRAM, which survives a warm reset
 
+	SetUp: SetUp,
 	Devices: []kernel.Device{
 		{Name: "enet1", Regs: 0x02188000, Size: 0x4000, IRQ: 150, DMA: 512 << 10},
 		{Name: "enet2", Regs: 0x020B4000, Size: 0x4000, IRQ: 152, DMA: 512 << 10},

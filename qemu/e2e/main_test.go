@@ -34,8 +34,9 @@ const patience = 3 * time.Minute
 
 // world is what all tests share.
 var world struct {
-	firmware string // image of the default firmware
-	guest    string // image of guest/
+	firmware string            // image of the default firmware
+	guest    string            // image of guest/
+	overlay  map[string]string // for building it, with the test's certificates
 
 	ca     *certstest.CA // issued everything that is right
 	caFile string        // the same, for openssl and curl
@@ -101,6 +102,7 @@ func setUp(tb testing.TB, dir string) error {
 	if err != nil {
 		return err
 	}
+	world.overlay = overlay
 	world.firmware = filepath.Join(dir, "firmware.elf")
 	im, err := image.Build(ctx, image.Options{Package: []string{firmwarePackage}, Output: world.firmware, Overlay: overlay})
 	if err != nil {

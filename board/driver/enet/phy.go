@@ -1,6 +1,7 @@
 package enet
 
 import (
+	"errors"
 	"fmt"
 
 	"ingot.dev/board/nic"
@@ -62,6 +63,9 @@ var phyModels = []phyModel{
 	},
 }
 
+// ErrNoPHY says that nothing was found at the addresses where the PHY should be.
+var ErrNoPHY = errors.New("no PHY answers")
+
 // phy is the PHY that was found.
 type phy struct {
 	addr uint8
@@ -91,7 +95,7 @@ func (d *Driver) findPHY(addrs []uint8) (phy, error) {
 		p := phy{addr: a, id: uint32(hi)<<16 | uint32(lo), name: "unknown"}
 		return p, d.setupPHY(&p)
 	}
-	return phy{}, fmt.Errorf("no PHY answers at MDIO addresses %v", addrs)
+	return phy{}, fmt.Errorf("%w at MDIO addresses %v", ErrNoPHY, addrs)
 }
 
 func (d *Driver) setupPHY(p *phy) error {

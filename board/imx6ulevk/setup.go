@@ -1,0 +1,13 @@
+package imx6ulevk
+
+import (
+	"ingot.dev/board/imx6ul"
+	"ingot.dev/kernel"
+)
+
+// SetUp is what the board needs when its boot ROM has started the image. MDIO, which the
+// two PHYs share, is ENET1's.
+var SetUp = []*kernel.Steps{
+	&imx6ul.Bridges, &imx6ul.Counter, &imx6ul.UARTClock, &imx6ul.UART1,
+	&imx6ul.ExpanderPadsUL, &imx6ul.Expander, &imx6ul.EthernetPLL, &imx6ul.Ethernet1,
+}

@@ -1,0 +1,29 @@
+package usbarmory
+
+import (
+	"ingot.dev/board/imx6ul"
+	"ingot.dev/kernel"
+)
+
+// SetUp is what the board needs when its boot ROM has started the image.
+var SetUp = []*kernel.Steps{
+	&imx6ul.Bridges, &imx6ul.Bridge3, &imx6ul.Counter, &imx6ul.UARTClock, &imx6ul.UART2,
+	&imx6ul.EthernetPLL, &imx6ul.Ethernet2, &lights,
+}
+
+// lights makes GPIOs of the LEDs' pads, and leaves the LEDs off: they are between the
+// supply and the pad. Chapter "General Purpose Input/Output (GPIO)".
+var lights = kernel.Steps{
+	{0x020E01E4, kernel.AllBits, 5},      // CSI_DATA00: ALT5, GPIO4_IO21
+	{0x020E0470, kernel.AllBits, 0x10b0}, // pad: keeper, 40 ohm
+	{0x020E01E8, kernel.AllBits, 5},      // CSI_DATA01: ALT5, GPIO4_IO22
+	{0x020E0474, kernel.AllBits, 0x10b0},
+	{0x020A8000, White | Blue, White | Blue}, // GPIO4_DR: high
+	{0x020A8004, White | Blue, White | Blue}, // GPIO4_GDIR: outputs
+}
+
+// The LEDs' bits of GPIO4. A LED shines when its bit is 0.
+const (
+	White = 1 << 21
+	Blue  = 1 << 22
+)
