@@ -69,6 +69,7 @@ func makeCuts(temp, goroot string, dirs map[string]string) (script string, err e
 		return "", nil
 	}
 	var cases strings.Builder
+	version := sha256.New()
 	for i := range cuts {
 		c := &cuts[i]
 		root := filepath.Join(goroot, "src")
@@ -80,6 +81,7 @@ func makeCuts(temp, goroot string, dirs map[string]string) (script string, err e
 			continue
 		case c.omit != "":
 			fmt.Fprintf(&cases, "'%s/'*'%s') continue ;;\n", root, c.omit)
+			fmt.Fprintf(version, "%q\n", c.omit)
 			continue
 		}
 		file, text, err := c.apply(root)
@@ -89,19 +91,19 @@ func makeCuts(temp, goroot string, dirs map[string]string) (script string, err e
 			return "", err
 		}
 		// The compiler is to know it by the name that it replaces.
-		text = "//line " + file + ":1\n" + text
-		changed := fmt.Sprintf("cut%d.go", i)
-		if err := os.WriteFile(filepath.Join(temp, changed), []byte(text), 0o666); err != nil {
+		changed, line := fmt.Sprintf("cut%d.go", i), "//line "+file+":1\n"
+		if err := os.WriteFile(filepath.Join(temp, changed), []byte(line+text), 0o666); err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&cases, "'%s') file=$dir/%s ;; # %x\n", file, changed, sha256.Sum256([]byte(text)))
+		fmt.Fprintf(&cases, "'%s') file=$dir/%s ;;\n", file, changed)
+		fmt.Fprintf(version, "%q\n", text)
 	}
 	if cases.Len() == 0 {
 		return "", nil
 	}
-	// The version is what tells results in the build cache apart, so it names what
-	// is done, but not where.
-	text := fmt.Sprintf(toolexec, sha256.Sum256([]byte(cases.String())), cases.String())
+	// The compiler's version is what tells results in the build cache apart, so it
+	// depends on what is done, but not on where.
+	text := fmt.Sprintf(toolexec, version.Sum(nil), cases.String())
 	script = filepath.Join(temp, "toolexec.sh")
 	return script, os.WriteFile(script, []byte(text), 0o666)
 }
