@@ -142,3 +142,15 @@ func contains(names [][]byte, name []byte) bool {
 	}
 	return false
 }
+
+// Bundled reports whether a group of a store has anchors in bundles: then Store.RootsFor
+// is the way to them, otherwise Store.Roots. It is a function, so that images that don't
+// ask carry nothing of it.
+func Bundled(s *Store, group string) bool {
+	for _, b := range s.report.bundles {
+		if b.group == group {
+			return true
+		}
+	}
+	return false
+}

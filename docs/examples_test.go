@@ -11,12 +11,13 @@ import (
 )
 
 // constructor is what something to be used begins with.
-var constructor = regexp.MustCompile(`^(New|Open|Dial|Listen)`)
+var constructor = regexp.MustCompile(`^(New|Open|Dial|Listen|Terminate|Originate|Echo)`)
 
 // TestExamples: each class, and all else that a program makes for itself, is shown in
 // a runnable Example of its package.
 func TestExamples(t *testing.T) {
-	for _, dir := range []string{"tlsio", "tlsio/server", "tlsio/server/certificate", "tlsio/jsonmsg", "tlsio/resolver", "tlsio/ntp", "tlsio/capture", "tlsio/nodecert"} {
+	for _, dir := range []string{"tlsio", "tlsio/server", "tlsio/server/certificate", "tlsio/jsonmsg", "tlsio/resolver", "tlsio/ntp", "tlsio/capture", "tlsio/nodecert",
+		"firmware/endpoint", "firmware/relay"} {
 		made, shown := map[string]bool{}, map[string]bool{}
 		fset := token.NewFileSet()
 		files, err := filepath.Glob(filepath.Join("..", filepath.FromSlash(dir), "*.go"))

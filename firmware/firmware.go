@@ -61,7 +61,8 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// A Service answers TLS connections at an address.
+// A Service answers TLS connections at an address: Listen, TLS and Serve are all that
+// most need. The packages below firmware make services of the usual kinds.
 type Service struct {
 	Name   string // for messages
 	Listen string // "host:port"; an empty host is every address
@@ -81,6 +82,19 @@ type Service struct {
 	// Serve answers one connection, on a goroutine of its own. The connection is
 	// closed when it returns, and when ctx ends.
 	Serve func(ctx context.Context, conn net.Conn)
+
+	// Plain serves TCP without TLS, whose options are not used then.
+	Plain bool
+
+	// Open, if not nil, opens the listener in place of Listen and TLS, for what can
+	// only be done once the system is up. ctx bounds the opening alone.
+	Open func(ctx context.Context, s *System) (net.Listener, error)
+
+	// Run, if not nil, is used in place of Serve: it accepts connections itself. It returns nil soon after
+	// ctx has ended, when all that it has begun has; its error before that ends the
+	// firmware. l, which is closed when ctx ends, is nil for a service with neither
+	// Open nor Listen: that has no listener.
+	Run func(ctx context.Context, s *System, l net.Listener) error
 }
 
 // A System is a board that is up. Its fields are not to be changed; its methods may
@@ -92,6 +106,9 @@ type System struct {
 
 	stack *netstack.Stack // nil when hosted
 	guard context.CancelFunc
+
+	partsMu sync.Mutex
+	parts   []any // see Register
 }
 
 // Main starts the system and serves until the program is interrupted, which on a
@@ -268,9 +285,6 @@ func (s *System) Close() error {
 // whose peer sends and never reads, with all buffers full.
 const connectionMemory = 768 << 10
 
-// maxConnections is how many connections the program's memory limit has room for,
-// whatever their peers do; 0, which is no limit, where the program has none, as when
-// it is hosted.
 func maxConnections() int {
 	limit := debug.SetMemoryLimit(-1)
 	if limit == math.MaxInt64 {
@@ -279,37 +293,48 @@ func maxConnections() int {
 	return int(max(limit/connectionMemory, 1))
 }
 
-// Listen opens a service's listener, for Serve. ctx bounds the opening alone. What
-// the service's options lack is the store's: see Service.TLS.
-func (s *System) Listen(ctx context.Context, service *Service) (net.Listener, error) {
-	if service.Serve == nil {
-		return nil, fmt.Errorf("service %s: Service.Serve is missing", service.Name)
+// Listen opens a service's listener, for Serve; nil for a service that has none. ctx
+// bounds the opening alone. What the service's options lack is the store's: see
+// Service.TLS.
+func (s *System) Listen(ctx context.Context, service *Service) (l net.Listener, err error) {
+	transport := "TLS "
+	if service.Plain {
+		transport = "TCP "
 	}
-	options := service.TLS
-	var err error
-	if service.Prepare != nil {
-		err = service.Prepare(s.Certs, &options)
-	}
-	if options.GetCertificate == nil && len(options.ServerCertificate) == 0 {
-		options.GetCertificate = s.Certs.GetCertificate
-	}
-	if options.ClientAuth != tlsio.ClientAuthNone && !options.NamesRoots() {
-		options.Roots = s.Certs.Roots("")
-	}
-	if options.MaxConnections == 0 {
-		options.MaxConnections = maxConnections()
-	}
-	if options.OnRefused == nil {
-		options.OnRefused = newRefusals(s.Log, service.Name).refused
-	}
-	var l net.Listener
-	if err == nil {
-		l, err = tlsio.Listen(ctx, s.Net, service.Listen, options)
+	switch {
+	case service.Serve == nil && service.Run == nil:
+		err = errors.New("Service.Serve is missing")
+	case service.Open != nil:
+		l, err = service.Open(ctx, s)
+	case service.Listen == "" && service.Run != nil:
+		return nil, nil
+	case service.Plain:
+		l, err = s.Net.Listen(ctx, "tcp", service.Listen)
+	default:
+		options := service.TLS
+		if service.Prepare != nil {
+			err = service.Prepare(s.Certs, &options)
+		}
+		if options.GetCertificate == nil && len(options.ServerCertificate) == 0 {
+			options.GetCertificate = s.Certs.GetCertificate
+		}
+		if options.ClientAuth != tlsio.ClientAuthNone && !options.NamesRoots() {
+			options.Roots = s.Certs.Roots("")
+		}
+		if options.MaxConnections == 0 {
+			options.MaxConnections = maxConnections()
+		}
+		if options.OnRefused == nil {
+			options.OnRefused = newRefusals(s.Log, service.Name).refused
+		}
+		if err == nil {
+			l, err = tlsio.Listen(ctx, s.Net, service.Listen, options)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("service %s: %w", service.Name, err)
 	}
-	s.Log.Info(fmt.Sprintf("ready: TLS %s on %s", service.Name, s.reachable(l.Addr())))
+	s.Log.Info("ready: " + transport + service.Name + " on " + s.reachable(l.Addr()))
 	return l, nil
 }
 
@@ -327,8 +352,8 @@ func (s *System) reachable(addr net.Addr) string {
 	return net.JoinHostPort(host, port)
 }
 
-// Serve answers the connections of a listener until ctx ends, and returns nil, or
-// until the listener fails, and returns why. Either way it closes the listener and
+// Serve answers the connections of a listener, which is nil if Listen gave none, until
+// ctx ends, and returns nil, or until the listener fails, and returns why. Either way it closes the listener and
 // the connections, and waits for each service.Serve to return. A panic in one of
 // them ends that connection only.
 func (s *System) Serve(ctx context.Context, l net.Listener, service *Service) error {
@@ -336,8 +361,16 @@ func (s *System) Serve(ctx context.Context, l net.Listener, service *Service) er
 	defer conns.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer l.Close()
-	defer context.AfterFunc(ctx, func() { l.Close() })()
+	if l != nil {
+		defer l.Close()
+		defer context.AfterFunc(ctx, func() { l.Close() })()
+	}
+	if service.Run != nil {
+		if err := service.Run(ctx, s, l); err != nil && ctx.Err() == nil {
+			return err
+		}
+		return nil
+	}
 	for {
 		conn, err := l.Accept()
 		if err != nil {

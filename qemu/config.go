@@ -11,6 +11,10 @@ import (
 	"ingot.dev/kernel/bootparam"
 )
 
+// HostAddress is where a machine's network has the host: what listens on the host's
+// loopback interface is there.
+const HostAddress = "10.0.2.2"
+
 // ICountDeterministic makes one instruction take one nanosecond of virtual
 // time and idle time pass at once: timing becomes exact and repeatable,
 // whatever else the host is doing. For Config.ICount.
@@ -28,7 +32,7 @@ type Config struct {
 	Board string
 
 	// Network gives the machine an Ethernet link to QEMU's user-mode
-	// network, on which the host is 10.0.2.2. Forwards imply it.
+	// network, on which the host is HostAddress. Forwards imply it.
 	Network bool
 
 	// Forwards lists TCP ports of the guest to be reached from the host.

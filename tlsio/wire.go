@@ -21,6 +21,7 @@ type wire struct {
 	wroteRecord bool
 	eof         bool        // raw's end was reached
 	noWait      bool        // Read returns errWouldBlock in place of waiting
+	ready       func() bool // under noWait: whether raw has something; nil is no
 	gotBytes    atomic.Bool // the peer has sent something
 	closeErr    error       // what closing raw returned
 
@@ -52,7 +53,7 @@ func (w *wire) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	if w.noWait {
+	if w.noWait && (w.ready == nil || !w.ready()) {
 		return 0, errWouldBlock
 	}
 	n, err := w.raw.Read(p)

@@ -12,6 +12,9 @@
 // sends that many bytes. So both ends know exactly what was transferred, and a
 // measurement never counts what is still in a buffer.
 //
+// Two relays (package relay) terminate TLS in front of a sink and a source that are
+// elsewhere: so what they cost is measured without what the other side does.
+//
 // # Control
 //
 // Over TLS: one JSON object per line asks ([Request]), one per line answers
@@ -34,4 +37,15 @@ const (
 	PortSource    = 9444
 	PortPlainEcho = 9445
 	PortHeld      = 9446 // TLS echo for as many connections as come
+
+	// Relays that terminate TLS, if the image is told where to pass it on to.
+	PortToSink   = 9447
+	PortToSource = 9448
+)
+
+// ToSinkVar and ToSourceVar are the environment variables that say where a plaintext
+// sink and a source are ("host:port"), which the relays pass TLS on to.
+const (
+	ToSinkVar   = "INGOT_BENCH_TO_SINK"
+	ToSourceVar = "INGOT_BENCH_TO_SOURCE"
 )

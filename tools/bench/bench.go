@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -94,6 +95,8 @@ type run struct {
 
 // Run measures. Errors wrap those of packages image and qemu.
 func Run(ctx context.Context, opt Options) (*Result, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	board, err := boards.ByName(opt.Board)
 	if err != nil {
 		return nil, err
@@ -204,9 +207,16 @@ func (r *run) boot(ctx context.Context, icount string) (*qemu.Machine, *target, 
 	cfg := qemu.Config{Image: file, Board: r.opt.Board, ICount: icount}
 	for _, port := range []int{
 		bench.PortEcho, bench.PortControl, bench.PortTLSSink, bench.PortTLSSource,
-		bench.PortSink, bench.PortSource, bench.PortPlainEcho, bench.PortHeld,
+		bench.PortSink, bench.PortSource, bench.PortPlainEcho, bench.PortHeld, bench.PortToSink, bench.PortToSource,
 	} {
 		cfg.Forwards = append(cfg.Forwards, qemu.Forward{GuestPort: port})
+	}
+	for setting, serve := range map[string]func(context.Context, net.Conn){bench.ToSinkVar: bench.Sink, bench.ToSourceVar: bench.Source} {
+		port, err := behind(ctx, serve)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		cfg.Env = append(cfg.Env, fmt.Sprintf("%s=%s:%d", setting, qemu.HostAddress, port))
 	}
 	m, err := qemu.Start(ctx, cfg)
 	if err != nil {
@@ -225,6 +235,30 @@ func (r *run) boot(ctx context.Context, icount string) (*qemu.Machine, *target, 
 	}
 	r.result.Go = s.GoVersion
 	return m, t, c, nil
+}
+
+// behind serves in the clear, on the host, what the firmware's relays lead to, until ctx
+// ends. It returns the port.
+func behind(ctx context.Context, serve func(context.Context, net.Conn)) (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	context.AfterFunc(ctx, func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				defer context.AfterFunc(ctx, func() { c.Close() })()
+				serve(ctx, c)
+			}()
+		}
+	}()
+	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // connect waits until the firmware serves.

@@ -25,6 +25,10 @@ var (
 	sinkService   = service{bench.PortSink, bench.PortTLSSink, "sink"}
 	sourceService = service{bench.PortSource, bench.PortTLSSource, "source"}
 	echoService   = service{bench.PortPlainEcho, bench.PortEcho, "echo"}
+
+	// Relays; in the clear they are not there.
+	toSinkService   = service{0, bench.PortToSink, "relay to a sink"}
+	toSourceService = service{0, bench.PortToSource, "relay to a source"}
 )
 
 // on runs f on a new connection to a service. What came before f, the handshake

@@ -6,10 +6,13 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 
 	"ingot.dev/firmware"
 	"ingot.dev/firmware/bench"
+	"ingot.dev/firmware/endpoint"
+	"ingot.dev/firmware/relay"
 )
 
 // extra services: those that 'ingot bench' measures with. Such an image must not
@@ -22,12 +25,28 @@ func extra() ([]firmware.Service, func(context.Context, *firmware.System) error)
 	// too many that send and never read.
 	held := service("held", bench.PortHeld, firmware.Echo)
 	held.TLS.MaxConnections = 1 << 16
-	return []firmware.Service{
+	services := []firmware.Service{
 		held,
 		service("bench control", bench.PortControl, bench.Control),
 		service("sink", bench.PortTLSSink, bench.Sink),
 		service("source", bench.PortTLSSource, bench.Source),
-	}, servePlain
+	}
+	for _, to := range []struct {
+		setting string
+		port    int
+	}{{bench.ToSinkVar, bench.PortToSink}, {bench.ToSourceVar, bench.PortToSource}} {
+		if address := os.Getenv(to.setting); address != "" {
+			relayed, err := relay.Terminate(relay.TerminateOptions{
+				Options: endpoint.Options{Name: "relay to " + address, Listen: fmt.Sprintf(":%d", to.port)},
+				To:      address,
+			})
+			if err != nil {
+				panic(fmt.Sprintf("%s=%q: %v", to.setting, address, err))
+			}
+			services = append(services, relayed)
+		}
+	}
+	return services, servePlain
 }
 
 // servePlain serves sink, source and echo in the clear.
