@@ -115,7 +115,7 @@ func TestBadWires(t *testing.T) {
 			go func() {
 				defer close(both)
 				for range chunks {
-					chunk := make([]byte, 1+random.IntN(10_000))
+					chunk := make([]byte, 1+random.IntN(5_000))
 					for j := range chunk {
 						chunk[j] = byte(random.Uint32())
 					}
