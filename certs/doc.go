@@ -45,9 +45,10 @@
 // [Load] accepts a store only if nothing in it is wrong, and otherwise reports
 // everything that is wrong at once, each as a [*FileError] with the file, the
 // reason, what to do, and a sentinel ([ErrPEM], [ErrKeyMismatch], ...) for
-// errors.Is. The same Load runs in "ingot certs check" when an image is built
+// errors.Is. The same code runs in "ingot certs check" when an image is built
 // and in the firmware when it starts, so what the build accepted can only be
-// refused later because time has passed.
+// refused later because time has passed, or because the program doesn't ask for what
+// the store holds: [Options] has Bundles, Rules and Keeper.
 //
 // # In an image
 //

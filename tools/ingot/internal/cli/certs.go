@@ -22,12 +22,14 @@ func newCertsCommand() *cobra.Command {
 		newCertsAddCACommand(),
 		newCertsBundleCommand(),
 		newCertsCheckCommand(),
+		newCertsCRLCommand(),
 		newCertsCSRCommand(),
 		newCertsExportCommand(),
 		newCertsImportCommand(),
 		newCertsInitCommand(),
 		newCertsIssueCommand(),
 		newCertsListCommand(),
+		newCertsPinCommand(),
 	)
 	return cmd
 }

@@ -64,9 +64,9 @@ one that trusts the authorities of the store, of this machine, or of --roots.`,
 			if unsound != nil {
 				return unsound
 			}
-			fmt.Fprintf(out, "%s is sound: %s, %s\n", dir,
+			fmt.Fprintf(out, "%s is sound: %s, %s%s\n", dir,
 				count(len(report.Anchors), "trust anchor", "trust anchors"),
-				count(len(report.Identities), "identity", "identities"))
+				count(len(report.Identities), "identity", "identities"), countRules(report))
 			return nil
 		},
 	}

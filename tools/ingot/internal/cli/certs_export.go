@@ -49,6 +49,9 @@ func readIdentity(dir, name string) (*storedIdentity, error) {
 			names = append(names, id.Name())
 			continue
 		}
+		if id.Kept() {
+			return nil, badInput(fmt.Errorf("the key of identity %q is not in the store: its keeper has it, and can sign requests", name))
+		}
 		key, err := os.ReadFile(identityFile(dir, name, "key.der"))
 		if err != nil {
 			return nil, badInput(fmt.Errorf("the key of identity %q: %w; 'ingot certs check %s' says more", name, err, dir))

@@ -21,6 +21,9 @@ type certsImport struct {
 	passwords passwords
 	name      string
 	anchor    bool
+	between   bool
+	kept      bool
+	reference string
 	group     string
 	force     bool
 	json      bool
@@ -39,13 +42,20 @@ around them. Certificates and keys may come in different files.
 A certificate with its key becomes an identity of the store in DIR, called as --as
 says, or "default" if it is the store's first, or after its first name. Intermediates
 go with it. A new certificate for a key that is in the store renews that identity
-(with --force). With --anchor, authorities become trust anchors.
+(with --force). With --anchor, authorities become trust anchors, with --intermediate
+they complete the chains of all identities.
+
+A certificate whose key is not in a file, but in a secure element or wherever else the
+firmware's keeper of keys (certs.KeptBy) finds it, is imported with --kept and what that
+keeper wants to be told.
 
 The result is judged as the firmware will; if it isn't sound, nothing is written.
 Keys are stored as plain PKCS#8 that only you can read.`,
 		Example: `  ingot certs import certs/image server.p12
   ingot certs import certs/image --as www www.crt chain.pem www.key
-  ingot certs import certs/image --anchor --group clients corporate-ca.crt`,
+  ingot certs import certs/image --anchor --group clients corporate-ca.crt
+  ingot certs import certs/image --intermediate issuing-ca.crt
+  ingot certs import certs/image --kept "slot 3" device.crt`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return opt.run(cmd, args[0], args[1:]) },
 	}
@@ -54,6 +64,8 @@ Keys are stored as plain PKCS#8 that only you can read.`,
 	f.StringVar(&opt.name, "as", "", "`name` of the identity, or of the anchor's file")
 	f.BoolVar(&opt.anchor, "anchor", false, "trust the authorities in the files")
 	f.StringVar(&opt.group, "group", "", "`group` of the anchors")
+	f.BoolVar(&opt.between, "intermediate", false, "complete chains with the authorities in the files")
+	f.StringVar(&opt.reference, "kept", "", "the key is kept elsewhere; `reference` tells its keeper which it is")
 	f.BoolVar(&opt.force, "force", false, "replace what has the same name")
 	addJSON(cmd, &opt.json)
 	return cmd
@@ -77,6 +89,7 @@ type pair struct {
 	leaf *x509.Certificate
 	key  []byte
 	name string // of the identity that it renews; empty for a new one
+	kept bool   // key is what its keeper is told
 }
 
 func (opt *certsImport) run(cmd *cobra.Command, dir string, files []string) error {
@@ -84,6 +97,10 @@ func (opt *certsImport) run(cmd *cobra.Command, dir string, files []string) erro
 	if opt.group != "" && !opt.anchor {
 		return usageError(cmd, errors.New("--group is for --anchor"))
 	}
+	if opt.anchor && opt.between {
+		return usageError(cmd, errors.New("--anchor and --intermediate: an authority is one of them; a root is an anchor"))
+	}
+	opt.kept = cmd.Flags().Changed("kept")
 	var in found
 	for _, file := range files {
 		contents, err := opt.read(cmd, file)
@@ -102,6 +119,11 @@ func (opt *certsImport) run(cmd *cobra.Command, dir string, files []string) erro
 	if err := in.match(dir, existing); err != nil {
 		return badInput(err)
 	}
+	if opt.kept {
+		if err := in.keep([]byte(opt.reference)); err != nil {
+			return badInput(err)
+		}
+	}
 	change := newStoreChange(dir)
 	var done []string
 	used := map[string]bool{} // certificates that have found their place, by their bytes
@@ -114,7 +136,11 @@ func (opt *certsImport) run(cmd *cobra.Command, dir string, files []string) erro
 			used[string(c.Raw)] = true
 		}
 		name := opt.nameFor(p, len(existing) == 0 && len(in.pairs) == 1)
-		if err := edit.Identity(name, chain, p.key); err != nil {
+		put := edit.Identity
+		if p.kept {
+			put = edit.KeptIdentity
+		}
+		if err := put(name, chain, p.key); err != nil {
 			return err
 		}
 		change.Identities = append(change.Identities, describeCert(name, p.leaf))
@@ -139,10 +165,26 @@ func (opt *certsImport) run(cmd *cobra.Command, dir string, files []string) erro
 			} else {
 				done = append(done, fmt.Sprintf("anchor %s was there: %s", file, c.Subject))
 			}
+		case opt.between && c.IsCA:
+			used[string(c.Raw)] = true
+			name := opt.name
+			if name == "" || len(in.pairs) > 0 {
+				name = storeedit.Slug(subjectName(c))
+			}
+			file, added, err := edit.Intermediate(name, c)
+			if err != nil {
+				return err
+			}
+			change.Intermediates = append(change.Intermediates, describeCert(baseName(file), c))
+			line := fmt.Sprintf("intermediate %s: %s", file, c.Subject)
+			if !added {
+				line = fmt.Sprintf("intermediate %s was there: %s", file, c.Subject)
+			}
+			done = append(done, line)
 		case c.IsCA:
 			change.Notes = append(change.Notes, fmt.Sprintf("not imported: authority %s (to trust it, use --anchor)", c.Subject))
 		default:
-			return badInput(fmt.Errorf("there is no private key for %s; give the file that holds it too", c.Subject))
+			return badInput(fmt.Errorf("there is no private key for %s; give the file that holds it too, or --kept if it is not in a file", c.Subject))
 		}
 	}
 	if len(done) == 0 {
@@ -248,15 +290,32 @@ func (in *found) match(dir string, existing []*certs.Identity) error {
 		}
 		for _, id := range existing {
 			if equalKeys(c.PublicKey, id.Leaf().PublicKey) {
-				key, err := os.ReadFile(identityFile(dir, id.Name(), "key.der"))
+				file := "key.der"
+				if id.Kept() {
+					file = "key.kept"
+				}
+				key, err := os.ReadFile(identityFile(dir, id.Name(), file))
 				if err != nil {
 					return err
 				}
-				in.pairs = append(in.pairs, pair{c, key, id.Name()})
+				in.pairs = append(in.pairs, pair{c, key, id.Name(), id.Kept()})
 				break
 			}
 		}
 	}
+	return nil
+}
+
+// keep gives the one certificate without a key the reference to its key.
+func (in *found) keep(reference []byte) error {
+	without := slices.DeleteFunc(slices.Clone(in.certs), func(c *x509.Certificate) bool {
+		return c.IsCA || slices.ContainsFunc(in.pairs, func(p pair) bool { return p.name == "" && p.leaf.Equal(c) })
+	})
+	if len(without) != 1 {
+		return fmt.Errorf("--kept is for one certificate whose key isn't in the files, and there are %d", len(without))
+	}
+	in.pairs = slices.DeleteFunc(in.pairs, func(p pair) bool { return p.leaf.Equal(without[0]) })
+	in.pairs = append(in.pairs, pair{leaf: without[0], key: reference, kept: true})
 	return nil
 }
 

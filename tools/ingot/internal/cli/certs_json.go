@@ -24,12 +24,13 @@ type storeChange struct {
 	Store      string     `json:"store"`
 	Identities []certInfo `json:"identities"` // those that were put there
 	Anchors    []certInfo `json:"anchors"`    // also those that were there
+	rulesInfo             // likewise
 	Files      []fileInfo `json:"files"`
 	Notes      []string   `json:"notes"` // what was left out, and why
 }
 
 func newStoreChange(dir string) *storeChange {
-	return &storeChange{Store: dir, Identities: []certInfo{}, Anchors: []certInfo{}, Files: []fileInfo{}, Notes: []string{}}
+	return &storeChange{Store: dir, Identities: []certInfo{}, Anchors: []certInfo{}, rulesInfo: noRules(), Files: []fileInfo{}, Notes: []string{}}
 }
 
 // written takes over what a change of the store has written.
@@ -48,6 +49,7 @@ type storeInfo struct {
 	Anchors    []certInfo `json:"anchors"`
 	Problems   []findInfo `json:"problems"`
 	Warnings   []findInfo `json:"warnings"`
+	rulesInfo
 }
 
 // certInfo is an identity or an anchor.
@@ -63,6 +65,7 @@ type certInfo struct {
 	Fingerprint string    `json:"sha256"` // of the certificate in DER, in hex
 
 	// Of identities in a store.
+	Kept    bool         `json:"kept,omitempty"` // the key is not in the store: a keeper has it
 	Chain   *chainInfo   `json:"chain,omitempty"`
 	Clients []clientInfo `json:"clients,omitempty"` // of servers: what one says to each name
 }
@@ -78,10 +81,11 @@ type findInfo struct {
 func describeStore(dir string, r *certs.Report, now time.Time) storeInfo {
 	s := storeInfo{Path: dir, Sound: len(r.Problems) == 0,
 		Identities: []certInfo{}, Anchors: []certInfo{},
-		Problems: describeErrors(r.Problems), Warnings: describeErrors(r.Warnings)}
+		Problems: describeErrors(r.Problems), Warnings: describeErrors(r.Warnings), rulesInfo: describeRules(r)}
 	for _, id := range r.Identities {
 		c := describeCert(id.Name(), id.Leaf())
 		c.Role, c.Names, c.Chain = role(id), id.Names(), chainState(id, r, now)
+		c.Kept = id.Kept()
 		s.Identities = append(s.Identities, c)
 	}
 	for _, a := range r.Anchors {

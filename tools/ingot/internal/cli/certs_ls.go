@@ -19,8 +19,8 @@ func newCertsListCommand() *cobra.Command {
 		Use:     "ls DIR",
 		Aliases: []string{"list"},
 		Short:   "List what a certificate store holds",
-		Long: `ls prints a table of the identities and trust anchors in DIR (or in DIR/image, if
-'ingot certs init' made DIR). It lists whatever can be read: 'ingot certs check'
+		Long: `ls prints a table of the identities, trust anchors, intermediates, revocation lists and
+sets of pins in DIR (or in DIR/image, if 'ingot certs init' made DIR). It lists whatever can be read: 'ingot certs check'
 says whether the firmware would accept it.
 
 CHAIN says how far the certificates that the identity sends reach: to an anchor of the
@@ -43,11 +43,12 @@ have that one.`,
 			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
 			fmt.Fprintln(table, "KIND\tNAME\tSUBJECT\tNAMES\tKEY\tEXPIRES\tCHAIN")
 			for _, id := range report.Identities {
-				row(table, role(id), id.Name(), id.Leaf(), id.Names(), id.KeyType(), now, chainState(id, report, now).String())
+				row(table, role(id), id.Name(), id.Leaf(), id.Names(), keyOf(id), now, chainState(id, report, now).String())
 			}
 			for _, a := range report.Anchors {
 				row(table, "anchor", anchorName(a.File), a.Cert, nil, a.KeyType(), now, anchorState(a.Cert))
 			}
+			listRules(table, report, now)
 			if err := table.Flush(); err != nil {
 				return err
 			}
@@ -96,14 +97,5 @@ func row(table *tabwriter.Writer, kind, name string, cert *x509.Certificate, nam
 	if list == "" {
 		list = "-"
 	}
-	expires := cert.NotAfter.UTC().Format(time.DateOnly)
-	switch {
-	case now.After(cert.NotAfter):
-		expires += " (expired)"
-	case now.Before(cert.NotBefore):
-		expires += " (valid from " + cert.NotBefore.UTC().Format(time.DateOnly) + ")"
-	default:
-		expires += " (" + count(int(cert.NotAfter.Sub(now)/(24*time.Hour)), "day", "days") + ")"
-	}
-	fmt.Fprintln(table, strings.Join([]string{kind, name, cert.Subject.String(), list, key, expires, chain}, "\t"))
+	fmt.Fprintln(table, strings.Join([]string{kind, name, cert.Subject.String(), list, key, until(cert.NotBefore, cert.NotAfter, now), chain}, "\t"))
 }

@@ -61,8 +61,11 @@ func Open(dir string, force bool) (*Edit, error) {
 			return err
 		}
 		limit := int64(certs.MaxFileSize)
-		if path.Ext(name) == ".bundle" {
+		switch path.Ext(name) {
+		case ".bundle":
 			limit = certs.MaxBundleSize
+		case ".crl":
+			limit = certs.MaxCRLSize
 		}
 		if info.Size() > limit {
 			return fmt.Errorf("%s has %d bytes; %d are allowed", filepath.Join(dir, name), info.Size(), limit)
@@ -114,6 +117,16 @@ func Slug(text string) string {
 // Identity puts an identity into the store: its chain, leaf first, and its key in
 // PKCS#8.
 func (e *Edit) Identity(name string, chain []*x509.Certificate, key []byte) error {
+	return e.identity(name, chain, "key.der", key)
+}
+
+// KeptIdentity puts an identity into the store whose key a keeper has, by a reference
+// that tells the keeper which it is.
+func (e *Edit) KeptIdentity(name string, chain []*x509.Certificate, reference []byte) error {
+	return e.identity(name, chain, "key.kept", reference)
+}
+
+func (e *Edit) identity(name string, chain []*x509.Certificate, keyFile string, key []byte) error {
 	if err := CheckName(name); err != nil {
 		return err
 	}
@@ -128,7 +141,7 @@ func (e *Edit) Identity(name string, chain []*x509.Certificate, key []byte) erro
 		delete(e.files, file)
 	}
 	e.files[dir+"/cert.der"] = chain[0].Raw
-	e.files[dir+"/key.der"] = key
+	e.files[dir+"/"+keyFile] = key
 	for i, c := range chain[1:] {
 		e.files[fmt.Sprintf("%s/chain%d.der", dir, i+1)] = c.Raw
 	}
