@@ -41,6 +41,12 @@ func secure(t *testing.T, server, client tlsio.TLSOptions) (serverErr, clientErr
 		t.Fatal(err)
 	}
 	client.Host = "a.test"
+	return meet(t, s, client)
+}
+
+// meet is secure with a server that is there.
+func meet(t *testing.T, s *tlsio.SecureContext, client tlsio.TLSOptions) (serverErr, clientErr error) {
+	t.Helper()
 	c, err := tlsio.NewClientContext(client)
 	if err != nil {
 		t.Fatal(err)

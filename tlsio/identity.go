@@ -17,6 +17,9 @@ type Identity struct {
 	// several, as one with RSA and one with ECDSA, the first that suits what the
 	// client offers is sent.
 	Certificate, Key [][]byte
+	// GetCertificate is as TLSOptions.GetCertificate, for keys that are kept elsewhere,
+	// and for what package certs's Store has: store.GetCertificate.
+	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// ApplicationLayerProtocol replaces that of TLSOptions; nil leaves it.
 	ApplicationLayerProtocol []string
 
@@ -89,7 +92,7 @@ func (set *identities) add(b *builder, i int, id Identity) {
 		Now: b.options.Now, VerifyPeer: b.options.VerifyPeer, NoSessions: b.options.NoSessions,
 		KeyLog: b.options.KeyLog, Tap: b.options.Tap,
 		ApplicationLayerProtocol: id.ApplicationLayerProtocol,
-		ServerCertificate:        id.Certificate, ServerKey: id.Key,
+		ServerCertificate:        id.Certificate, ServerKey: id.Key, GetCertificate: id.GetCertificate,
 		ClientAuth: id.ClientAuth, CA: id.CA, VerifyMode: id.VerifyMode,
 	}
 	if o.ApplicationLayerProtocol == nil {
@@ -114,7 +117,7 @@ func (set *identities) add(b *builder, i int, id Identity) {
 	for _, err := range own {
 		if e, ok := err.(*OptionError); ok {
 			e.Option = strings.NewReplacer(prefix+"ServerCertificate", prefix+"Certificate", prefix+"ServerKey", prefix+"Key").Replace(e.Option)
-			e.Fix = strings.NewReplacer("ServerCertificate", "Certificate", "ServerKey", "Key", "; or GetCertificate", "").Replace(e.Fix)
+			e.Fix = strings.NewReplacer("ServerCertificate", "Certificate", "ServerKey", "Key").Replace(e.Fix)
 		}
 		*b.errs = append(*b.errs, err)
 	}

@@ -150,6 +150,9 @@ func (s *Source) system() (*Store, error) {
 				add(FromX509(cert))
 			}
 		}
+		for _, i := range s.Certs.Intermediates() {
+			add(FromX509(i.Cert))
+		}
 	case "ROOT":
 		for _, anchor := range s.Certs.Anchors() {
 			add(FromX509(anchor.Cert))

@@ -2,6 +2,7 @@ package certificate_test
 
 import (
 	"bytes"
+	"crypto"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -229,7 +230,16 @@ func TestSystem(t *testing.T) {
 	tree.AddAnchor("", root)
 	tree.AddIdentity("aaa", via.Issue(certstest.Template{Names: []string{"aaa.test"}}))
 	tree.AddIdentity("default", via.Issue(certstest.Template{Names: []string{"www.test"}}))
-	store, err := certs.Load(tree.FS(), certs.Options{})
+	// One whose key is elsewhere, and whose issuer is among the intermediates.
+	other := root.Intermediate(certstest.Template{CommonName: "Shared"})
+	kept := other.Issue(certstest.Template{Names: []string{"kept.test"}})
+	tree.AddIdentity("kept", kept)
+	delete(tree, "identities/kept/key.der")
+	delete(tree, "identities/kept/chain1.der")
+	tree["identities/kept/key.kept"] = []byte("slot 1")
+	tree["intermediates/shared.der"] = other.DER()
+	tree["intermediates/unused.der"] = root.Intermediate(certstest.Template{CommonName: "Unused"}).DER()
+	store, err := certs.Load(tree.FS(), certs.Options{Keeper: certs.KeptBy(func(certs.KeptKey) (crypto.Signer, error) { return kept.Key, nil })})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +251,11 @@ func TestSystem(t *testing.T) {
 				t.Errorf("%s: key available %v, exported %q", name, c.PrivateKeyAvailable(), c.PrivateKey())
 			}
 		}
+		for _, name := range []string{"CN=Shared", "CN=Unused"} {
+			equal(t, "an intermediate", open(t, certificate.Source{Type: typ, Certs: store, Name: "CA", Subject: name}).Subject(), name)
+		}
 		serve(t, open(t, certificate.Source{Type: typ, Certs: store, Subject: "CN=aaa.test"}), root, "aaa.test")
+		serve(t, open(t, certificate.Source{Type: typ, Certs: store, Subject: "CN=kept.test"}), root, "kept.test")
 		refused(t, certificate.Source{Type: typ, Certs: store, Name: "TRUST", Subject: "*"}, certificate.ErrOption)
 		refused(t, certificate.Source{Type: typ, Subject: "*"}, certificate.ErrOption)
 		refused(t, certificate.Source{Type: typ, Certs: store, Password: "x", Subject: "*"}, certificate.ErrOption)
