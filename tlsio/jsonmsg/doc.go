@@ -104,7 +104,8 @@
 //
 // Sends are queued and sent in order. Nothing is sent twice: what was not sent
 // when a connection was lost is gone, and the program decides what to send on the
-// next. Flush waits until the queue is empty.
+// next. Flush waits for what was sent before it, whatever others send
+// meanwhile.
 //
 // # Where it differs from the npm package
 //

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -711,4 +712,119 @@ func TestConnectTimeout(t *testing.T) {
 		t.Errorf("error %v", x.err)
 	}
 	c.next("close")
+}
+
+// gated is a network whose connections, once it is shut, write only for a token each.
+type gated struct {
+	tlsio.Network
+	shut   atomic.Bool
+	tokens chan struct{}
+}
+
+func (n *gated) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := n.Network.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	c := &gatedConn{Conn: conn, n: n, closed: make(chan struct{})}
+	c.close = sync.OnceFunc(func() { close(c.closed) })
+	return c, nil
+}
+
+type gatedConn struct {
+	net.Conn
+	n      *gated
+	closed chan struct{}
+	close  func()
+}
+
+func (c *gatedConn) Write(p []byte) (int, error) {
+	if c.n.shut.Load() {
+		select {
+		case <-c.n.tokens:
+		case <-c.closed:
+			return 0, net.ErrClosed
+		}
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *gatedConn) Close() error {
+	c.close()
+	return c.Conn.Close()
+}
+
+// Flush waits for what was sent before it, and not for what others send meanwhile.
+func TestFlushWhileOthersSend(t *testing.T) {
+	peers := newPeerServer(t)
+	network := &gated{Network: testNetwork(t), tokens: make(chan struct{})}
+	c := newTestClientOn(t, network, peers.port, nil)
+	p := peers.login()
+	c.next("authenticated")
+	if err := c.Flush(timeout(t)); err != nil { // the password is through, so that nothing else is
+		t.Fatal(err)
+	}
+	network.shut.Store(true)
+	send := func(n int) {
+		t.Helper()
+		if err := c.Send(map[string]int{"n": n}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := c.session()
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(1)
+	flushed := make(chan error, 3)
+	waiting := func(n int) func() bool {
+		return func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return len(s.flushes) == n
+		}
+	}
+	for i := range 2 { // two that wait for the same
+		go func() { flushed <- c.Flush(timeout(t)) }()
+		wait(t, "Flush", waiting(i+1))
+	}
+	send(2)
+	send(3)
+	go func() { flushed <- c.Flush(timeout(t)) }()
+	wait(t, "Flush", waiting(3))
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := c.Flush(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("Flush without time: %v", err)
+	}
+	network.tokens <- struct{}{}
+	for range 2 {
+		select {
+		case err := <-flushed:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(limit):
+			t.Fatal("Flush waits for what was sent after it")
+		}
+	}
+	p.want(`{"n":1}`)
+	if !waiting(1)() {
+		t.Error("a Flush has ended before what it waits for")
+	}
+	network.tokens <- struct{}{}
+	network.tokens <- struct{}{}
+	if err := <-flushed; err != nil {
+		t.Error(err)
+	}
+	p.want(`{"n":2}`)
+	p.want(`{"n":3}`)
+	// What waits when the connection is lost, is told so.
+	send(4)
+	go func() { flushed <- c.Flush(timeout(t)) }()
+	wait(t, "Flush", waiting(1))
+	c.Disconnect()
+	if err := <-flushed; !errors.Is(err, ErrConnectionLost) {
+		t.Errorf("Flush of a lost connection: %v", err)
+	}
 }

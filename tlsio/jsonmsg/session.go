@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -72,7 +73,10 @@ type session struct {
 	queued   int // bytes, what is being written included
 	writing  bool
 	idle     chan struct{} // closed when the writer stops; nil while nobody waits
-	keep     *time.Timer   // keep-alive; nil while off
+	added    uint64        // lines ever queued
+	through  uint64        // of these, how many were given to the transport, or dropped
+	flushes  []flush
+	keep     *time.Timer // keep-alive; nil while off
 	pings    []sentPing
 	nextPing time.Time
 }
@@ -87,6 +91,12 @@ type answer struct {
 type outgoing struct {
 	line []byte
 	cost int
+}
+
+// flush waits for the lines up to one.
+type flush struct {
+	upTo uint64
+	done chan struct{}
 }
 
 // sentPing is a ping that has no pong yet.
@@ -305,6 +315,7 @@ func (s *session) enqueue(line []byte, own bool) error {
 	}
 	s.queue = append(s.queue, outgoing{line, cost})
 	s.queued += size
+	s.added++
 	if !s.writing {
 		s.writing = true
 		go s.write()
@@ -330,8 +341,13 @@ func (s *session) write() {
 		s.mem.give(o.cost)
 		s.mu.Lock()
 		s.queued -= len(o.line) + lineCost
+		s.through++
+		for len(s.flushes) > 0 && s.flushes[0].upTo <= s.through {
+			close(s.flushes[0].done)
+			s.flushes = s.flushes[1:]
+		}
 	}
-	s.queue = nil
+	s.queue, s.flushes = nil, nil
 	s.writing = false
 	if s.idle != nil {
 		close(s.idle)
@@ -366,22 +382,31 @@ func (s *session) writerIdle() <-chan struct{} {
 	return s.idle
 }
 
-// flush waits until all that was queued is given to the transport.
+// flush waits until all that was queued before is given to the transport.
 func (s *session) flush(ctx context.Context) error {
-	if idle := s.writerIdle(); idle != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.through < s.added && !s.ended {
+		f := flush{s.added, make(chan struct{})}
+		s.flushes = append(s.flushes, f)
+		s.mu.Unlock()
+		var err error
 		select {
-		case <-idle:
+		case <-f.done:
 		case <-s.done:
 		case <-ctx.Done():
-			return ctx.Err()
+			err = ctx.Err()
+		}
+		s.mu.Lock()
+		if err != nil {
+			s.flushes = slices.DeleteFunc(s.flushes, func(other flush) bool { return other == f })
+			return err
 		}
 	}
-	select {
-	case <-s.done:
+	if s.ended {
 		return ErrConnectionLost
-	default:
-		return nil
 	}
+	return nil
 }
 
 // request sends v as a request and waits for its answer.
