@@ -151,13 +151,15 @@ func (s *Server) refuse(err error) {
 
 // ask calls ConnectionRequest. A panic there refuses the peer.
 func (s *Server) ask(h func(*ConnectionRequest), r *ConnectionRequest) (accept bool) {
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
+		if v := recover(); !returned {
 			accept = false
 			s.report(nil, panicError("ConnectionRequest", "", v))
 		}
 	}()
 	h(r)
+	returned = true
 	return r.Accept
 }
 
@@ -165,7 +167,11 @@ func (s *Server) ask(h func(*ConnectionRequest), r *ConnectionRequest) (accept b
 // any more: the program may have stopped its loop.
 func (s *Server) askPosted(post func(func()), h func(*ConnectionRequest), r *ConnectionRequest) bool {
 	answer := make(chan bool, 1)
-	post(func() { answer <- s.ask(h, r) })
+	post(func() {
+		accept := false
+		defer func() { answer <- accept }()
+		accept = s.ask(h, r)
+	})
 	for {
 		s.mu.Lock()
 		listening := s.listener != nil || s.starting
@@ -247,6 +253,9 @@ func (s *Server) accepted(ln net.Listener, raw net.Conn, implicit bool) {
 	s.spawnLocked(func() {
 		var c *Connection
 		defer func() {
+			if c == nil {
+				reset(raw)
+			}
 			leave := func() {
 				account.Close()
 				s.mu.Lock()
@@ -263,12 +272,9 @@ func (s *Server) accepted(ln net.Listener, raw net.Conn, implicit bool) {
 			leave()
 		}()
 		if !s.request(config, addrPort(raw.RemoteAddr())) {
-			reset(raw)
 			return
 		}
-		c = s.register(ln, raw, config, account)
-		if c == nil {
-			reset(raw)
+		if c = s.register(ln, raw, config, account); c == nil {
 			return
 		}
 		for _, err := range c.tune() {
@@ -292,6 +298,7 @@ func (s *Server) register(ln net.Listener, raw net.Conn, config *Config, account
 		timeout: config.Timeout,
 	}
 	c.conn = c.transport
+	c.transport.goOn = c.goOn
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,11 +2,15 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"io/fs"
 	"net"
+	"os"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -338,3 +342,146 @@ func TestLoopWithoutConnected(t *testing.T) {
 		t.Errorf("events: %v", events)
 	}
 }
+
+// TestGoexit: an event that ends its goroutine, as testing.T.FailNow does, ends its
+// connection like one that panics, and nothing else: what follows is told, nothing is
+// left, and others are served.
+func TestGoexit(t *testing.T) {
+	for _, where := range []string{"ConnectionRequest", "TLSStatus", "TLSConnectionRequest", "ClientAuthentication", "Connected", "ReadyToSend", "DataIn", "Disconnected", "Error"} {
+		t.Run(where, func(t *testing.T) {
+			var victim atomic.Bool // the next event of this kind ends its goroutine
+			exit := func(kind string) {
+				if kind == where && victim.CompareAndSwap(true, false) {
+					runtime.Goexit()
+				}
+			}
+			o := serverTLS(t)
+			o.CA = [][]byte{testPKI(t).ca.DER()}
+			b := newBench(t, Config{EOL: []byte("\n"), StartMode: StartImplicit, AuthenticateClients: true, TLS: o}, Handler{
+				ConnectionRequest:    func(*ConnectionRequest) { exit("ConnectionRequest") },
+				TLSStatus:            func(*Connection, string) { exit("TLSStatus") },
+				TLSConnectionRequest: func(*Connection, *TLSConnectionRequest) { exit("TLSConnectionRequest") },
+				ClientAuthentication: func(*Connection, *ClientAuthentication) { exit("ClientAuthentication") },
+				Connected:            func(*Connection, error) { exit("Connected") },
+				ReadyToSend:          func(*Connection) { exit("ReadyToSend") },
+				DataIn: func(c *Connection, line []byte, _ bool) {
+					exit("DataIn")
+					if string(line) == "panic" {
+						panic("on purpose")
+					}
+					c.SendLine("you said " + string(line))
+				},
+				Disconnected: func(*Connection, error) { exit("Disconnected") },
+				Error:        func(*Connection, error) { exit("Error") },
+			}, 0)
+			client := clientTLS(t, testPKI(t).client)
+			other := b.dialTLS(client)
+			otherID := b.skipTo("Connected").id
+			serves := func() {
+				t.Helper()
+				other.send("hello\n")
+				if line := other.line(); line != "you said hello" {
+					t.Errorf("the other one got %q", line)
+				}
+			}
+			serves() // its first events are over
+			victim.Store(true)
+			raw, err := testNetwork(t).DialContext(within(t), "tcp", b.address())
+			if err != nil { // reset already
+				raw, _ = net.Pipe()
+				raw.Close()
+			}
+			bad := newClient(t, raw)
+			secured := tls.Client(bad, client)
+			if secured.Handshake() == nil {
+				switch where {
+				case "DataIn":
+					io.WriteString(secured, "a line\nanother\n")
+				case "Error":
+					io.WriteString(secured, "panic\n")
+				case "Disconnected":
+					secured.Close()
+				}
+			}
+			if _, err := io.Copy(io.Discard, bad); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the connection stays open")
+			}
+			wait(t, "only the other one is there", func() bool { return len(b.Connections()) == 1 && b.Statistics().Open == 1 })
+			if victim.Load() {
+				t.Error("the event didn't come")
+			}
+			serves()
+			other.Close()
+			if err := b.Shutdown(within(t)); err != nil {
+				t.Error(err)
+			}
+			// What was told of the one.
+			connected, disconnected := map[string]int{}, map[string]int{}
+			failed := false
+			for len(b.events) > 0 {
+				switch e := <-b.events; {
+				case e.id == otherID:
+				case e.kind == "Connected" && e.err == nil:
+					connected[e.id]++
+				case e.kind == "Connected" && !errors.Is(e.err, ErrPanic):
+					t.Errorf("Connected: %v", e.err)
+				case e.kind == "Disconnected":
+					disconnected[e.id]++
+				case e.kind == "Error":
+					failed = true
+					if !errors.Is(e.err, ErrPanic) || where != "Error" && !strings.Contains(e.err.Error(), where+" called runtime.Goexit") {
+						t.Errorf("Error: %v", e.err)
+					}
+				}
+			}
+			if !failed {
+				t.Error("no Error")
+			}
+			for id, n := range connected {
+				if n != 1 || disconnected[id] != 1 {
+					t.Errorf("%d Connected, %d Disconnected", n, disconnected[id])
+				}
+			}
+			if len(disconnected) > len(connected) {
+				t.Errorf("Disconnected without Connected")
+			}
+		})
+	}
+}
+
+// TestFileWithoutEnd: a file that gives nothing, and no error, isn't read for ever.
+func TestFileWithoutEnd(t *testing.T) {
+	b := newBench(t, Config{}, Handler{}, noReady)
+	c, cl := b.open()
+	for _, before := range []int{0, 5} {
+		n, err := c.SendFile(endless{before}, "x")
+		if !errors.Is(err, io.ErrNoProgress) || n != int64(before) {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+	}
+	if got := cl.read(5); got != "-----" {
+		t.Errorf("%q", got)
+	}
+	if n, err := c.SendText("still here"); n != 10 || err != nil || cl.read(10) != "still here" {
+		t.Error(n, err)
+	}
+}
+
+// endless has files of some bytes, with many reads of nothing before and no end behind
+// them.
+type endless struct{ bytes int }
+
+func (e endless) Open(string) (fs.File, error) { return &endlessFile{e.bytes, 0}, nil }
+
+type endlessFile struct{ left, reads int }
+
+func (f *endlessFile) Read(p []byte) (int, error) {
+	if f.reads++; f.left == 0 || f.reads%mostIdle != 0 {
+		return 0, nil
+	}
+	f.left--
+	p[0] = '-'
+	return 1, nil
+}
+func (f *endlessFile) Stat() (fs.FileInfo, error) { return nil, fs.ErrInvalid }
+func (f *endlessFile) Close() error               { return nil }

@@ -65,10 +65,13 @@ type Connection struct {
 	data    any
 
 	queue      queue
-	writing    bool   // the writing goroutine runs
-	sending    bool   // somebody's send waits
-	queued     uint64 // bytes ever put into queue
-	flushed    uint64 // bytes given to the network
+	writing    bool        // the writing goroutine runs
+	stall      *time.Timer // of StallTimeout, while writing
+	probed     bool        // probe has set a deadline that no write has met yet
+	doubted    bool        // the last write to meet it had sent nothing
+	sending    bool        // somebody's send waits
+	queued     uint64      // bytes ever put into queue
+	flushed    uint64      // bytes given to the network
 	received   uint64
 	sent       int // BytesSent
 	ready      bool

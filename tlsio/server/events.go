@@ -1,20 +1,31 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
 )
 
-// PanicError is the cause when an event's function has panicked; it matches
-// ErrPanic.
+// PanicError is the cause when an event's function has panicked, or called
+// runtime.Goexit; it matches ErrPanic.
 type PanicError struct {
 	Event string
 	Value any
 	Stack []byte
 }
 
-func (e *PanicError) Error() string { return fmt.Sprintf("%s panicked: %v", e.Event, e.Value) }
+func (e *PanicError) Error() string {
+	if e.Value == errGoexit {
+		return e.Event + " " + errGoexit.Error()
+	}
+	return fmt.Sprintf("%s panicked: %v", e.Event, e.Value)
+}
+
+// errGoexit is the Value for an event that has ended its goroutine, as
+// testing.T.FailNow does. What is left to do for the connection is done by deferred
+// functions then.
+var errGoexit = errors.New("called runtime.Goexit")
 
 // Is reports whether target is ErrPanic.
 func (e *PanicError) Is(target error) bool { return target == ErrPanic }
@@ -51,6 +62,12 @@ func (t *turns) begin() {
 
 // end gives the turn up, after what is queued.
 func (t *turns) end() {
+	done := false
+	defer func() {
+		if !done { // an event has ended the goroutine
+			t.end()
+		}
+	}()
 	for {
 		t.mu.Lock()
 		if len(t.queue) > 0 {
@@ -61,6 +78,7 @@ func (t *turns) end() {
 			f()
 			continue
 		}
+		done = true
 		t.queue = nil
 		if w := t.waiter; w != nil {
 			t.waiter = nil
@@ -92,8 +110,8 @@ func (t *turns) add(f func()) bool {
 func (c *Connection) call(event string, f func()) (called bool) {
 	if c.post == nil {
 		c.turns.begin()
+		defer c.turns.end()
 		c.guard(event, f)
-		c.turns.end()
 		return true
 	}
 	// A program that has stopped calling its loop must not hold up goroutines
@@ -153,20 +171,24 @@ func (c *Connection) dataIn(data []byte, eol bool) {
 	}
 	c.turns.begin()
 	defer c.turns.end()
-	defer c.recover("DataIn")
+	returned := false
+	defer func() { c.caught("DataIn", recover(), returned) }()
 	h(c, data, eol)
+	returned = true
 }
 
 // guard calls an event's function and survives it.
 func (c *Connection) guard(event string, f func()) {
-	defer c.recover(event)
+	returned := false
+	defer func() { c.caught(event, recover(), returned) }()
 	f()
+	returned = true
 }
 
-// recover, deferred, turns a panic into an Error event and the connection's end.
-func (c *Connection) recover(event string) {
-	v := recover()
-	if v == nil {
+// caught turns a panic with v, or a goroutine's end, into an Error event and the
+// connection's end.
+func (c *Connection) caught(event string, v any, returned bool) {
+	if returned {
 		return
 	}
 	err := panicError(event, c.id, v)
@@ -174,7 +196,12 @@ func (c *Connection) recover(event string) {
 	c.server.report(c, err)
 }
 
+// panicError is about an event that didn't return; v is what it has panicked with, nil
+// if it hasn't.
 func panicError(event, id string, v any) error {
+	if v == nil {
+		v = errGoexit
+	}
 	return &Error{event, id, CodeAborted, &PanicError{event, v, debug.Stack()}}
 }
 

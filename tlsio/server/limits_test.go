@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -605,5 +607,88 @@ func TestStallTimeout(t *testing.T) {
 	}
 	if got := good.read(10); got != "still here" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// drip is a network whose accepted connections, once it is on, take a few bytes of each
+// write, which then waits for its deadline.
+type drip struct {
+	tlsio.Network
+	on atomic.Bool
+}
+
+func (d *drip) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	ln, err := d.Network.Listen(ctx, network, address)
+	return dripListener{ln, d}, err
+}
+
+type dripListener struct {
+	net.Listener
+	d *drip
+}
+
+func (l dripListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return &dripConn{Conn: conn, d: l.d, met: make(chan struct{}, 1)}, err
+}
+
+type dripConn struct {
+	net.Conn
+	d   *drip
+	met chan struct{}
+}
+
+func (c *dripConn) SetWriteDeadline(end time.Time) error {
+	if !end.IsZero() {
+		select {
+		case c.met <- struct{}{}:
+		default:
+		}
+	}
+	return c.Conn.SetWriteDeadline(time.Time{})
+}
+
+func (c *dripConn) Write(p []byte) (int, error) {
+	const most = 500
+	if len(p) <= most || !c.d.on.Load() {
+		return c.Conn.Write(p)
+	}
+	n, err := c.Conn.Write(p[:most])
+	if err != nil {
+		return n, err
+	}
+	<-c.met
+	return n, os.ErrDeadlineExceeded
+}
+
+// A client that takes a little of a chunk in each StallTimeout is slow, not stuck; what
+// it gets is whole.
+func TestStallTimeoutSlowReader(t *testing.T) {
+	for _, mode := range []StartMode{StartNone, StartImplicit} {
+		config := Config{StallTimeout: 20 * time.Millisecond, StartMode: mode}
+		if mode == StartImplicit {
+			config.TLS = serverTLS(t)
+		}
+		d := &drip{Network: testNetwork(t)}
+		b := newBenchOn(t, d, config, Handler{}, noReady|noStatus)
+		cl := b.dial()
+		if mode == StartImplicit {
+			cl = cl.secure(clientTLS(t))
+		}
+		c := b.opened()
+		d.on.Store(true)
+		text := strings.Repeat("0123456789", 300)
+		for range 3 {
+			if n, err := c.SendText(text); n != len(text) || err != nil {
+				t.Fatal(n, err)
+			}
+			if cl.read(len(text)) != text {
+				t.Fatal("what the client got is not what was sent")
+			}
+		}
+		if !c.Connected() {
+			t.Error("a slow client was taken for a stuck one")
+		}
+		b.quiet()
 	}
 }

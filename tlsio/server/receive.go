@@ -11,10 +11,12 @@ import (
 )
 
 // serve is the connection's goroutine, from accept to the end: it shakes hands,
-// reads, has the events called, and closes.
+// reads, has the events called, and closes. That is so too if an event ends the
+// goroutine: what has to be done afterwards is deferred.
 func (c *Connection) serve(implicit bool) {
-	err := c.run(implicit)
-	c.finish(err)
+	var err error
+	defer func() { c.finish(err) }()
+	err = c.run(implicit)
 }
 
 // errStartTLS ends the reading of plain text.
@@ -24,8 +26,7 @@ func (c *Connection) run(implicit bool) error {
 	secure := implicit
 	for {
 		if secure {
-			if err := c.handshake(); err != nil {
-				c.handshakeFailed(err)
+			if err := c.shake(); err != nil {
 				return err
 			}
 		}
@@ -38,6 +39,18 @@ func (c *Connection) run(implicit bool) error {
 		}
 		secure = true
 	}
+}
+
+// shake is handshake, and tells of one that came to nothing.
+func (c *Connection) shake() error {
+	err := error(errClosing) // unless handshake returns
+	defer func() {
+		if err != nil {
+			c.handshakeFailed(err)
+		}
+	}()
+	err = c.handshake()
+	return err
 }
 
 // open enters the phase between Connected and the end, again after StartTLS, and
@@ -55,12 +68,16 @@ func (c *Connection) open() bool {
 	c.wake()
 	c.mu.Unlock()
 	h := &c.server.handler
-	if h.Connected != nil && !c.call("Connected", func() { h.Connected(c, nil) }) {
+	connected := func() {
+		c.mu.Lock()
+		c.connected = true
+		c.mu.Unlock()
+	}
+	if h.Connected == nil {
+		connected()
+	} else if !c.call("Connected", func() { defer connected(); h.Connected(c, nil) }) {
 		return false // then there is no Disconnected either, unless it was connected before
 	}
-	c.mu.Lock()
-	c.connected = true
-	c.mu.Unlock()
 	if h.ReadyToSend != nil {
 		c.call("ReadyToSend", func() { h.ReadyToSend(c) })
 	}
@@ -299,9 +316,14 @@ func (c *Connection) finish(err error) {
 	c.mu.Lock()
 	theirs := c.phase == phaseOpen && err == nil // the client has ended its data
 	c.mu.Unlock()
+	defer c.bury(err, theirs)
 	if theirs || errors.Is(err, ErrCutShort) {
 		c.rest()
 	}
+}
+
+// bury is the rest of finish, when DataIn has got all.
+func (c *Connection) bury(err error, theirs bool) {
 	if err == errClosing || err == errStartTLS {
 		err = nil
 	}
@@ -330,35 +352,39 @@ func (c *Connection) finish(err error) {
 	c.queue.clear()
 	c.wake()
 	c.mu.Unlock()
+	defer c.cancel()
+	defer func() {
+		if soft && !theirs {
+			c.discard()
+			c.close(conn, true)
+		}
+	}()
 	c.last(connected, newError("Disconnected", c.id, reason))
-	if soft && !theirs {
-		c.discard()
-		c.close(conn, true)
-	}
-	c.cancel()
 }
 
 // last has Disconnected called, and takes the connection out of the registry.
 func (c *Connection) last(connected bool, reason error) {
 	h := c.server.handler.Disconnected
 	end := func() {
+		defer func() {
+			c.mu.Lock()
+			c.phase = phaseOver
+			c.framer.Rest()
+			c.wake()
+			c.mu.Unlock()
+			c.server.unregister(c)
+		}()
 		if h != nil && connected {
 			c.guard("Disconnected", func() { h(c, reason) })
 		}
-		c.mu.Lock()
-		c.phase = phaseOver
-		c.framer.Rest()
-		c.wake()
-		c.mu.Unlock()
-		c.server.unregister(c)
 	}
 	if c.post != nil {
 		c.post(end) // without waiting: the program may have stopped its loop
 		return
 	}
 	c.turns.begin()
+	defer c.turns.end()
 	end()
-	c.turns.end()
 }
 
 func closeWrite(conn net.Conn) error {

@@ -232,8 +232,14 @@ func (c *Connection) SendFile(fsys fs.FS, name string) (int64, error) {
 	interrupts := c.interrupts
 	buf := make([]byte, chunk)
 	var total int64
-	for {
+	for idle := 0; ; {
 		n, err := c.readFile(f, buf)
+		if idle++; n > 0 {
+			idle = 0
+		}
+		if idle == mostIdle && err == nil {
+			err = io.ErrNoProgress
+		}
 		if e := c.usable(op); e != nil {
 			return total, e
 		}
@@ -253,6 +259,9 @@ func (c *Connection) SendFile(fsys fs.FS, name string) (int64, error) {
 		}
 	}
 }
+
+// mostIdle is how often in a row a file may give nothing, without an error.
+const mostIdle = 100
 
 // readFile reads without the lock, since that may be slow, and has it again even if f
 // panics. c.mu is held.
@@ -292,11 +301,11 @@ func (c *Connection) write() {
 func (c *Connection) writeLoop() {
 	// Received bytes are no sign that the client reads: a timer of its own.
 	var stall *time.Timer
-	if d := c.config.StallTimeout; d > 0 {
-		stall = time.AfterFunc(d, func() { c.breakOff(&Error{"Write", c.id, CodeTimedOut, ErrStalled}) })
-		defer stall.Stop()
-	}
 	c.mu.Lock()
+	if d := c.config.StallTimeout; d > 0 {
+		stall = time.AfterFunc(d, c.probe)
+		c.stall, c.doubted = stall, false
+	}
 	for c.queue.n > 0 {
 		p := c.queue.peek()
 		p = p[:min(len(p), chunk)]
@@ -323,12 +332,77 @@ func (c *Connection) writeLoop() {
 		c.tellReady()
 	}
 	c.writing = false
+	if stall != nil {
+		stall.Stop()
+		c.probed = c.probed && !c.unprobe()
+	}
 	if !c.sending {
 		c.queue.release()
 	}
 	c.wake()
 	c.mu.Unlock()
 }
+
+// probe is called when the network took no chunk for StallTimeout. A slow client may
+// have taken some of one, which the write that waits with the rest can tell.
+func (c *Connection) probe() {
+	c.mu.Lock()
+	if c.writing && c.phase == phaseOpen && !c.probed && c.transport.Conn.SetWriteDeadline(time.Unix(1, 0)) == nil {
+		c.probed = true
+		c.stall.Reset(c.config.StallTimeout) // in case that nothing answers
+		c.mu.Unlock()
+		return
+	}
+	writing := c.writing
+	c.mu.Unlock()
+	if writing {
+		c.stalled()
+	}
+}
+
+func (c *Connection) stalled() {
+	c.breakOff(&Error{"Write", c.id, CodeTimedOut, ErrStalled})
+}
+
+// unprobe takes probe's deadline back, and reports whether that was its to take. c.mu is
+// held.
+func (c *Connection) unprobe() bool {
+	if c.phase != phaseOpen {
+		return false // the deadline is that of closing
+	}
+	c.transport.Conn.SetWriteDeadline(time.Time{})
+	return true
+}
+
+// goOn is asked by a write that has met a deadline after n bytes: if that was probe's,
+// whether to write on.
+func (c *Connection) goOn(n int) bool {
+	c.mu.Lock()
+	if !c.probed || !c.unprobe() {
+		c.mu.Unlock()
+		return false
+	}
+	c.probed = false
+	if n == 0 && c.doubted {
+		c.mu.Unlock()
+		c.stalled()
+		return false
+	}
+	patience := c.config.StallTimeout
+	if c.doubted = n == 0; c.doubted {
+		// The deadline may have come before the write, and a network that has
+		// room again may not have said so yet.
+		patience = min(patience, doubtTime)
+	} else {
+		c.active.Store(c.server.now())
+	}
+	c.stall.Reset(patience)
+	c.mu.Unlock()
+	return true
+}
+
+// doubtTime is how long a client that seems to be stuck is given to show that it isn't.
+const doubtTime = time.Second
 
 // tellReady has ReadyToSend called if that is owed and half of the queue is free.
 // c.mu is held.

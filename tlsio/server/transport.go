@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -20,6 +21,8 @@ type transport struct {
 	dropLF      bool          // an LF, should it come first, was a line's end
 
 	in, out *recordLog // nil unless records are shown
+
+	goOn func(n int) bool // asked after n bytes and a deadline
 }
 
 func (t *transport) Read(p []byte) (int, error) {
@@ -61,7 +64,13 @@ func (t *transport) Write(p []byte) (int, error) {
 	if t.out != nil {
 		t.out.see(p)
 	}
-	return t.Conn.Write(p)
+	for done := 0; ; {
+		n, err := t.Conn.Write(p[done:])
+		done += n
+		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) || !t.goOn(n) {
+			return done, err
+		}
+	}
 }
 
 // SetDeadline implements net.Conn; tlsio sets the handshake's time by it.
