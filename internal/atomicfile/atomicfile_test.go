@@ -198,6 +198,21 @@ func TestTree(t *testing.T) {
 		after := []string{"id 755", "id/cert 644 c2", "note 644 n", "other 700", "other/cert 644 anybody's", "other/key 600 k2"}
 		check(t, "replaced", dir, after...)
 
+		// A folder at once, with what else is in it.
+		put(t, dir, "id/deep/note", "x", 0o640)
+		tr = tree(t, dir, map[string]string{"id/key": "k4"})
+		tr.Keep("id")
+		if err := tr.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		tr.Close()
+		check(t, "kept", filepath.Join(dir, "id"), "cert 644 c2", "deep 755", "deep/note 640 x", "key 600 k4")
+		tr = tree(t, dir, map[string]string{"id/cert": "c2"}, "id")
+		if err := tr.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		tr.Close()
+
 		// What can't be put takes back what was.
 		tr = tree(t, dir, map[string]string{"id/cert": "c3", "more": "m", "note/folder": "x", "other/key": "k3"}, "id")
 		if err := tr.Commit(); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "note")+": a file and a folder") {

@@ -19,6 +19,7 @@ type Tree struct {
 	stage string   // where files wait
 	owner *os.File // the lock on stage
 	whole map[string]bool
+	keep  []string
 	undo  []func() error
 }
 
@@ -38,17 +39,31 @@ func NewTree(dir string) (*Tree, error) {
 		return nil, fmt.Errorf("%s: it is a file; name a folder", dir)
 	}
 	sweep(within)
-	var err error
-	if t.stage, err = os.MkdirTemp(within, prefix); err != nil { // mode 0700
-		t.removeMade()
-		return nil, describe(dir, err)
+	for t.owner == nil {
+		if err := t.makeStage(within); err != nil {
+			t.Close()
+			return nil, describe(dir, err)
+		}
 	}
-	if t.owner, err = os.Open(t.stage); err != nil {
-		t.Close()
-		return nil, describe(dir, err)
-	}
-	lock(t.owner)
 	return t, nil
+}
+
+// makeStage makes the stage, unless somebody takes it for abandoned first.
+func (t *Tree) makeStage(within string) (err error) {
+	if t.stage, err = os.MkdirTemp(within, prefix); err != nil { // mode 0700
+		return err
+	}
+	f, err := os.Open(t.stage)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case own(f):
+		t.owner = f
+		return nil
+	}
+	return f.Close()
 }
 
 // makeFolders is os.MkdirAll that says what it made.
@@ -116,6 +131,46 @@ func (e *placedError) Unwrap() error { return e.err }
 // its files beside those that are there.
 func (t *Tree) Whole(name string) { t.whole[filepath.FromSlash(name)] = true }
 
+// Keep has the folder at a path replaced at once, with what else is in it.
+func (t *Tree) Keep(name string) {
+	t.Whole(name)
+	t.keep = append(t.keep, filepath.FromSlash(name))
+}
+
+// takeAlong copies what else is in a folder that will be replaced.
+func (t *Tree) takeAlong(dir string) error {
+	return filepath.WalkDir(filepath.Join(t.dir, dir), func(name string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(t.dir, name)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if Unfinished(name) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if _, err := os.Lstat(filepath.Join(t.stage, rel)); err == nil || Unfinished(name) {
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return t.Add(filepath.ToSlash(rel), data, info.Mode().Perm())
+	})
+}
+
 // Commit puts everything into its place. When something can't be, what was is put back.
 func (t *Tree) Commit() error {
 	if t.fresh {
@@ -127,6 +182,11 @@ func (t *Tree) Commit() error {
 		}
 		t.stage, t.made = "", nil
 		return nil
+	}
+	for _, dir := range t.keep {
+		if err := t.takeAlong(dir); err != nil {
+			return err
+		}
 	}
 	err := t.putAll(".")
 	if err != nil {

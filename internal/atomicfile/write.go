@@ -48,7 +48,7 @@ func replace(name string, mode fs.FileMode, write func(io.Writer) error) (err er
 	}
 	dir := filepath.Dir(target)
 	sweep(dir)
-	f, err := os.CreateTemp(dir, prefix+"*") // mode 0600
+	f, err := create(dir)
 	if err != nil {
 		return err
 	}
@@ -58,11 +58,21 @@ func replace(name string, mode fs.FileMode, write func(io.Writer) error) (err er
 			os.Remove(f.Name())
 		}
 	}()
-	lock(f)
 	if err := errors.Join(write(f), f.Chmod(mode), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), target)
+}
+
+// create makes a file of mode 0600 that we own.
+func create(dir string) (*os.File, error) {
+	for {
+		f, err := os.CreateTemp(dir, prefix+"*")
+		if err != nil || own(f) {
+			return f, err
+		}
+		f.Close()
+	}
 }
 
 var errIsDir = errors.New("it is a folder; name a file")

@@ -28,7 +28,9 @@ type Metric struct {
 	// Reference is what a TamaGo firmware with the same stack took in a run of
 	// its own, on another machine; zero for not measured.
 	Reference float64 `json:"reference,omitempty"`
-	Note      string  `json:"note,omitempty"`
+	// Limit is the most that it should be; zero for none.
+	Limit float64 `json:"limit,omitempty"`
+	Note  string  `json:"note,omitempty"`
 
 	group string
 }
@@ -50,7 +52,7 @@ func (r *Result) section(title string) { r.group = title }
 func (r *Result) add(id, title string, value float64, unit, note string) {
 	r.Metrics = append(r.Metrics, Metric{
 		ID: id, Title: title, Value: value, Unit: unit, Note: note,
-		Reference: reference[id], group: r.group,
+		Reference: reference[id], Limit: limits[id], group: r.group,
 	})
 }
 
@@ -62,6 +64,12 @@ func (r *Result) Metric(id string) (Metric, bool) {
 		}
 	}
 	return Metric{}, false
+}
+
+// limits are what a developer should not have to wait longer for, on two cores.
+var limits = map[string]float64{
+	"image.build":    15,   // s
+	"boot.handshake": 3000, // ms
 }
 
 // reference holds TamaGo's figures.
@@ -91,12 +99,12 @@ func (r *Result) WriteTable(w io.Writer) error {
 	fmt.Fprintf(w, "%s, %s, %s\n", r.Board, r.Go, r.QEMU)
 	var table bytes.Buffer
 	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "\tmeasured\t\tTamaGo*\t\n")
+	fmt.Fprintf(t, "\tmeasured\t\tat most\tTamaGo*\t\n")
 	group := ""
 	for _, m := range r.Metrics {
 		if m.group != group {
 			group = m.group
-			fmt.Fprintf(t, "%s\t\t\t\t\n", group)
+			fmt.Fprintf(t, "%s\t\t\t\t\t\n", group)
 		}
 		ref := ""
 		if m.Reference != 0 {
@@ -104,7 +112,13 @@ func (r *Result) WriteTable(w io.Writer) error {
 		} else if zeroReference[m.ID] {
 			ref = "0"
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\n", m.Title, number(m.Value), m.Unit, ref, m.Note)
+		limit := ""
+		if m.Limit != 0 {
+			if limit = number(m.Limit); m.Value > m.Limit {
+				limit += " EXCEEDED"
+			}
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", m.Title, number(m.Value), m.Unit, limit, ref, m.Note)
 	}
 	if err := t.Flush(); err != nil {
 		return err

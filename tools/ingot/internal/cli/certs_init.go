@@ -290,6 +290,9 @@ func writeNew(dir string, files []file, force bool) ([]fileInfo, error) {
 		return nil, cannotWrite(err)
 	}
 	defer tree.Close()
+	for _, dir := range []string{caDir, hostDir, imageDir} {
+		tree.Keep(dir) // certificates and keys change together
+	}
 	for _, f := range files {
 		if err := tree.Add(f.path, f.data, f.mode); err != nil {
 			return nil, cannotWrite(err)

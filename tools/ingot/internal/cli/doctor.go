@@ -7,6 +7,7 @@ import (
 	"go/version"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"text/tabwriter"
 
@@ -18,6 +19,11 @@ import (
 
 // minimumGo is the oldest Go release that builds images.
 const minimumGo = "go1.26.3"
+
+// needList is what 'doctor --json' prints.
+type needList struct {
+	Needs []need `json:"needs"`
+}
 
 // need is something that the doctor looks for.
 type need struct {
@@ -34,8 +40,11 @@ func newDoctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what is missing on this machine, and how to get it",
-		Long: `doctor looks for what the other commands use. What is required is missing when the
-exit status is 3; the rest is for tests or for talking to a firmware.`,
+		Long: `doctor looks for what the other commands use, tries it, and prints the command that
+mends what is missing. What is required is missing when the exit status is 3; the rest
+is for tests or for talking to a firmware.`,
+		Example: `  ingot doctor
+  ingot doctor --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			needs := examine(cmd.Context())
@@ -45,16 +54,24 @@ exit status is 3; the rest is for tests or for talking to a firmware.`,
 					missing++
 				}
 			}
-			if asJSON {
-				if err := writeJSON(cmd.OutOrStdout(), needs); err != nil {
-					return err
-				}
-			} else if err := printNeeds(cmd, needs); err != nil {
+			var sick error
+			if missing > 0 {
+				sick = fmt.Errorf("%d of what is required is missing or not as it should be; the commands that mend it are above", missing)
+			}
+			list := needList{needs}
+			switch {
+			case asJSON && sick != nil:
+				return &ExitError{Code: ExitNoTool, Err: sick, Result: list}
+			case asJSON:
+				return answer(cmd, list)
+			}
+			if err := printNeeds(cmd, needs); err != nil {
 				return err
 			}
-			if missing > 0 {
-				return &ExitError{Code: ExitNoTool}
+			if sick != nil {
+				return &ExitError{Code: ExitNoTool, Err: sick}
 			}
+			fmt.Fprintln(cmd.OutOrStdout(), "\nEverything that is required is there.")
 			return nil
 		},
 	}
@@ -80,6 +97,11 @@ func printNeeds(cmd *cobra.Command, needs []need) error {
 // examine looks for everything.
 func examine(ctx context.Context) []need {
 	needs := []need{goNeed(ctx)}
+	if needs[0].OK {
+		needs = append(needs, folderNeed("build cache", "not building everything each time", goEnv(ctx, "GOCACHE"), "GOCACHE"),
+			folderNeed("module cache", "gVisor and other modules", goEnv(ctx, "GOMODCACHE"), "GOMODCACHE"))
+	}
+	needs = append(needs, folderNeed("temporary folder", "building images", os.TempDir(), "TMPDIR"))
 	for _, name := range boards.Names() {
 		needs = append(needs, qemuNeed(ctx, name))
 	}
@@ -87,9 +109,12 @@ func examine(ctx context.Context) []need {
 		{"make", "make", "the Makefile's short names"},
 		{"git", "git", "versions in 'ingot version'"},
 		{"openssl", "openssl", "talking to a firmware; tests"},
+		{"gdb-multiarch", "gdb-multiarch", "'ingot debug'"},
 		{"curl", "curl", "tests"},
 		{"gnutls-cli", "gnutls-bin", "tests"},
 		{"node", "nodejs", "tests"},
+		{"tshark", "tshark", "tests"},
+		{"ssh-keygen", "openssh-client", "tests"},
 	} {
 		n := need{Name: p.program, For: p.reason, Fix: install(p.pkg)}
 		if path, err := exec.LookPath(p.program); err == nil {
@@ -100,14 +125,34 @@ func examine(ctx context.Context) []need {
 	return needs
 }
 
-func goNeed(ctx context.Context) need {
-	n := need{Name: "go", For: "building images", Required: true, Fix: "install Go 1.26 or later: https://go.dev/doc/install"}
-	gocmd := os.Getenv("GO")
-	if gocmd == "" {
-		gocmd = "go"
+// goCommand is the go command that builds images.
+func goCommand() string {
+	if name := os.Getenv("GO"); name != "" { // as in: make image GO=go1.27.4
+		return name
 	}
-	out, err := exec.CommandContext(ctx, gocmd, "env", "GOVERSION").Output()
+	return "go"
+}
+
+// goEnv is a setting of the go command; empty if it can't tell.
+func goEnv(ctx context.Context, name string) string {
+	out, err := exec.CommandContext(ctx, goCommand(), "env", name).Output()
 	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func goNeed(ctx context.Context) need {
+	n := need{Name: "go", For: "building images", Required: true, Fix: installGo()}
+	out, err := exec.CommandContext(ctx, goCommand(), "env", "GOVERSION").Output()
+	if err != nil {
+		// It may be there, and not willing: GOTOOLCHAIN=local with a go.mod that wants
+		// a later one, or one that can't be downloaded.
+		if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+			said := strings.TrimSpace(string(failed.Stderr))
+			last := said[strings.LastIndexByte(said, '\n')+1:]
+			n.Fix = last + "; unset GOTOOLCHAIN; GOTOOLCHAIN=local go env -u GOTOOLCHAIN; if that doesn't help: " + n.Fix
+		}
 		return n
 	}
 	n.Found = strings.TrimSpace(string(out))
@@ -115,6 +160,45 @@ func goNeed(ctx context.Context) need {
 	if !n.OK {
 		n.Fix = n.Found + " is too old; " + n.Fix
 	}
+	return n
+}
+
+// installGo is the command that gets Go (https://go.dev/doc/install).
+func installGo() string {
+	release := runtime.Version()
+	if !version.IsValid(release) || version.Compare(release, minimumGo) < 0 {
+		release = minimumGo
+	}
+	if runtime.GOOS == "windows" {
+		return "install Go 1.26 or later: https://go.dev/doc/install"
+	}
+	return fmt.Sprintf("curl -fsSL https://go.dev/dl/%s.%s-%s.tar.gz | %star -C /usr/local -xz; export PATH=/usr/local/go/bin:$PATH", release, runtime.GOOS, runtime.GOARCH, sudo())
+}
+
+// folderNeed tries whether a folder can be written.
+func folderNeed(name, reason, dir, variable string) need {
+	n := need{Name: name, For: reason, Required: true, Found: dir}
+	fix := func(why string) need {
+		n.Fix = fmt.Sprintf("%s; export %s=FOLDER, one with room that you may write", why, variable)
+		return n
+	}
+	if dir == "" || dir == "off" {
+		return fix("there is none")
+	}
+	// A fresh machine has none yet: the first build makes it.
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fix(err.Error())
+	}
+	f, err := os.CreateTemp(dir, ".ingot-doctor-*")
+	if err != nil {
+		return fix(dir + ": " + cause(err).Error())
+	}
+	_, err = f.Write(make([]byte, 1<<20))
+	err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+	if err != nil {
+		return fix(dir + ": " + cause(err).Error())
+	}
+	n.OK = true
 	return n
 }
 
@@ -149,9 +233,13 @@ func install(pkg string) string {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return "install " + pkg
 	}
-	sudo := "sudo "
+	return sudo() + "apt-get install " + pkg
+}
+
+// sudo comes before what only root may do.
+func sudo() string {
 	if os.Getuid() == 0 {
-		sudo = ""
+		return ""
 	}
-	return sudo + "apt-get install " + pkg
+	return "sudo "
 }

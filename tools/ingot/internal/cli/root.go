@@ -129,7 +129,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if !errors.As(err, &exit) {
 		exit = &ExitError{Code: exitCode(ctx, err), Err: err}
 	}
-	if text := remedy(exit); exit.Err != nil && text != "" {
+	if text := remedy(exit); exit.Err != nil && text != "" && cmd.Name() != "doctor" {
 		exit = &ExitError{exit.Code, fmt.Errorf("%w\n%s", exit.Err, text), exit.Result}
 	}
 	if wantsJSON(cmd, args) && out.err == nil {
