@@ -17,6 +17,9 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+
+	"ingot.dev/tools/ingot/internal/cli"
 )
 
 func TestMain(m *testing.M) {
@@ -66,6 +69,40 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// Every command has a script that runs it.
+func TestEveryCommandHasScript(t *testing.T) {
+	files, err := filepath.Glob("testdata/script/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text []byte
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, b...)
+	}
+	root := cli.NewRootCommand()
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for _, child := range cmd.Commands() {
+			walk(child)
+		}
+		if cmd.HasSubCommands() || !cmd.Runnable() && cmd.Name() != "help" {
+			return
+		}
+		// At the start of a script's line, behind "!" or "exec", or in a shell's.
+		re := regexp.MustCompile(`(?m)^([^#\s].*[ =(]|)` + regexp.QuoteMeta(cmd.CommandPath()) + `($| )`)
+		if !re.Match(text) {
+			t.Errorf("no script of testdata/script has '%s'", cmd.CommandPath())
+		}
+	}
+	walk(root)
 }
 
 // tlsServer is the script command "tlsserver DIR [whole]": a TLS server with the

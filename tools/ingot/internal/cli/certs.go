@@ -12,8 +12,13 @@ func newCertsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "certs",
 		Short: "Make and check the certificates that are compiled into an image",
-		Args:  noCommand,
-		RunE:  showHelp,
+		Long: `certs looks after certificate stores: folders with trust anchors, and with identities,
+each a certificate with its chain and its private key. A program embeds one. 'ingot
+certs init' makes one for development; the other commands bring in what there is, look
+at it, judge it, and get it out again. Keys on disk are only their owner's to read, and
+passwords are asked for or come from a file, never from an argument.`,
+		Args: noCommand,
+		RunE: showHelp,
 		Example: `  ingot certs init certs
   ingot certs import certs/image server.p12
   ingot certs check certs`,

@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // run executes a command line in process.
@@ -48,21 +52,50 @@ func TestRunExitStatus(t *testing.T) {
 	}
 }
 
-// Every command must have a one-line description and an example or arguments
-// that a reader of --help can act on.
+// every calls f for each command of the tree.
+func every(root *cobra.Command, f func(*cobra.Command)) {
+	f(root)
+	for _, child := range root.Commands() {
+		every(child, f)
+	}
+}
+
+// Every command has a one-line description, more of it, examples that call it, and says
+// which arguments it takes.
 func TestEveryCommandIsDescribed(t *testing.T) {
-	root := NewRootCommand()
-	stack := root.Commands()
-	for len(stack) > 0 {
-		cmd := stack[0]
-		stack = append(stack[1:], cmd.Commands()...)
-		if cmd.Short == "" {
-			t.Errorf("%s has no Short description", cmd.CommandPath())
+	every(NewRootCommand(), func(cmd *cobra.Command) {
+		if cmd.Short == "" || cmd.Long == "" {
+			t.Errorf("%s is not described", cmd.CommandPath())
 		}
-		if cmd.Args == nil && cmd.Runnable() {
+		if !cmd.Runnable() {
+			return
+		}
+		if cmd.Args == nil && !cmd.DisableFlagParsing {
 			t.Errorf("%s does not say which arguments it accepts (Args)", cmd.CommandPath())
 		}
-	}
+		if cmd.Example == "" {
+			t.Errorf("%s has no examples", cmd.CommandPath())
+		}
+		for line := range strings.Lines(cmd.Example) {
+			if !strings.HasPrefix(line, "  ") || !strings.Contains(line, cmd.CommandPath()) {
+				t.Errorf("%s: the example %q is not of it", cmd.CommandPath(), line)
+			}
+		}
+	})
+}
+
+// The shell completes the value of every flag: it is a file, a folder, one of a few, or
+// something of which the shell knows that it is nothing of these.
+func TestEveryFlagCompletes(t *testing.T) {
+	files := []string{"output", "password-file", "baseline", "roots", "svg", "sbom", "image"}
+	every(NewRootCommand(), func(cmd *cobra.Command) {
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			_, completes := cmd.GetFlagCompletionFunc(f.Name)
+			if f.Value.Type() != "bool" && !completes && len(f.Annotations) == 0 && !slices.Contains(files, f.Name) {
+				t.Errorf("%s --%s: put it into a table of complete.go", cmd.CommandPath(), f.Name)
+			}
+		})
+	})
 }
 
 func TestExitError(t *testing.T) {

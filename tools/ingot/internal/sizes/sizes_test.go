@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -172,5 +173,31 @@ func TestWriteSVG(t *testing.T) {
 	}
 	if rects != 4 {
 		t.Errorf("%d areas, want one for each part and package", rects)
+	}
+}
+
+func TestVariables(t *testing.T) {
+	file := build(t, "")
+	list, err := Variables(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range list {
+		if v.Name == "" || v.Size <= 0 || i > 0 && v.Size > list[i-1].Size {
+			t.Errorf("%d: %+v", i, v)
+		}
+	}
+	// One that every Go program has, and no function and no constant.
+	if !slices.ContainsFunc(list, func(v Variable) bool { return v.Name == "runtime.mheap_" }) {
+		t.Errorf("no runtime.mheap_ among %d", len(list))
+	}
+	if slices.ContainsFunc(list, func(v Variable) bool { return v.Name == "main.main" || v.Name == "runtime.pclntab" }) {
+		t.Error("what is no variable is in the list")
+	}
+	if _, err := Variables(build(t, "-s")); !errors.Is(err, ErrNoSymbols) {
+		t.Errorf("without symbols: %v", err)
+	}
+	if _, err := Variables("sizes.go"); err == nil {
+		t.Error("a text has variables")
 	}
 }
