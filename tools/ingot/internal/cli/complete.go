@@ -65,7 +65,7 @@ var (
 		"part":   bench.Parts,
 	}
 	flagFolders = []string{"certs", "chdir", "ingot"}
-	flagFree    = []string{"as", "days", "env", "forward", "go-flag", "group", "ip", "limit", "module", "name", "packages", "port", "tags", "timeout"}
+	flagFree    = []string{"as", "days", "env", "forward", "go-flag", "group", "ip", "kept", "limit", "module", "name", "packages", "port", "tags", "timeout"}
 )
 
 // addCompletions gives each command of the tree what the shell can't know: the values of

@@ -102,8 +102,19 @@ func examine(ctx context.Context) []need {
 			folderNeed("module cache", "gVisor and other modules", goEnv(ctx, "GOMODCACHE"), "GOMODCACHE"))
 	}
 	needs = append(needs, folderNeed("temporary folder", "building images", os.TempDir(), "TMPDIR"))
+	// Boards that one machine of QEMU stands for need it once.
+	machines := map[boards.QEMU]int{}
 	for _, name := range boards.Names() {
-		needs = append(needs, qemuNeed(ctx, name))
+		b, err := boards.ByName(name)
+		if err != nil {
+			continue
+		}
+		if i, seen := machines[b.QEMU]; seen {
+			needs[i].For += ", " + name
+			continue
+		}
+		machines[b.QEMU] = len(needs)
+		needs = append(needs, qemuNeed(ctx, b))
 	}
 	for _, p := range []struct{ program, pkg, reason string }{
 		{"make", "make", "the Makefile's short names"},
@@ -202,13 +213,9 @@ func folderNeed(name, reason, dir, variable string) need {
 	return n
 }
 
-func qemuNeed(ctx context.Context, board string) need {
-	b, err := boards.ByName(board)
-	if err != nil {
-		return need{Name: board, Required: true, Fix: err.Error()}
-	}
-	n := need{Name: b.QEMU.Binary, For: "running " + b.Name + " images", Required: true, Fix: install(b.QEMU.Package)}
-	path, err := qemu.Find(board)
+func qemuNeed(ctx context.Context, b boards.Board) need {
+	n := need{Name: b.QEMU.Binary, For: "running images for " + b.Name, Required: true, Fix: install(b.QEMU.Package)}
+	path, err := qemu.Find(b.Name)
 	if err != nil {
 		if !errors.Is(err, qemu.ErrNoQEMU) {
 			n.Fix = err.Error()

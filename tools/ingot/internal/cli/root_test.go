@@ -87,7 +87,7 @@ func TestEveryCommandIsDescribed(t *testing.T) {
 // The shell completes the value of every flag: it is a file, a folder, one of a few, or
 // something of which the shell knows that it is nothing of these.
 func TestEveryFlagCompletes(t *testing.T) {
-	files := []string{"output", "password-file", "baseline", "roots", "svg", "sbom", "image"}
+	files := []string{"output", "password-file", "baseline", "roots", "svg", "sbom", "image", "backup"}
 	every(NewRootCommand(), func(cmd *cobra.Command) {
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 			_, completes := cmd.GetFlagCompletionFunc(f.Name)
