@@ -232,6 +232,28 @@ func TestClientGroup(t *testing.T) {
 	})
 }
 
+// TestRevoked: the store's lists hold for a service's clients.
+func TestRevoked(t *testing.T) {
+	r := servicetest.New(t)
+	good, bad := r.CA.Issue(certstest.Template{Client: true}), r.CA.Issue(certstest.Template{Client: true})
+	r.Tree["crls/ca.crl"] = r.CA.CRL(certstest.RevocationTemplate{Revoked: []*certstest.Identity{bad}})
+	service, err := endpoint.Echo(endpoint.Options{Listen: "127.0.0.1:0", ClientAuth: tlsio.ClientAuthRequire})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, _ := r.Serve(t, service)
+	for id, in := range map[*certstest.Identity]bool{good: true, bad: false} {
+		c, err := tls.Dial("tcp", addr, &tls.Config{ServerName: "localhost", RootCAs: r.CA.Pool(), Certificates: []tls.Certificate{id.TLS()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if works(c) != in {
+			t.Errorf("let in %v, want %v", !in, in)
+		}
+		c.Close()
+	}
+}
+
 // TestFlood: a service that is at its limits still serves those whom it has.
 func TestFlood(t *testing.T) {
 	r := servicetest.New(t)

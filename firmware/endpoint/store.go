@@ -75,7 +75,8 @@ func Present(o *tlsio.TLSOptions, store *certs.Store, name string) error {
 }
 
 // Trust lets a group of the store's anchors judge peers, "" being the anchors in no
-// group. The error is a *GroupError.
+// group, and the store's lists of revoked certificates, where an authority has one. The
+// error is a *GroupError.
 func Trust(o *tlsio.TLSOptions, store *certs.Store, group string) error {
 	switch {
 	case !slices.Contains(store.Groups(), group):
@@ -86,6 +87,9 @@ func Trust(o *tlsio.TLSOptions, store *certs.Store, group string) error {
 		}))
 	default:
 		o.Roots = store.Roots(group)
+	}
+	if lists := store.CRLs(); len(lists) > 0 {
+		o.With = append(o.With, tlsio.CRLs{DER: lists, Partial: true})
 	}
 	return nil
 }

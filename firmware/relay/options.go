@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"fmt"
 	"time"
 
 	"ingot.dev/certs"
@@ -49,6 +50,10 @@ type OriginateOptions struct {
 	// the name of its folder; "" shows none.
 	Present string
 
+	// Pins is the store's set of pins that the server's keys must be in, beside all
+	// else; "" asks for none. See certs.Rules.
+	Pins string
+
 	// Upstream's versions, policy and ALPN are for the connection to the server; see
 	// endpoint.Options. The zero value has tlsio's defaults.
 	Upstream Upstream
@@ -89,5 +94,20 @@ func (o *OriginateOptions) context(store *certs.Store) (*tlsio.SecureContext, er
 			return nil, err
 		}
 	}
+	if o.Pins != "" {
+		pins := store.Pins(o.Pins)
+		if pins == nil {
+			return nil, &PinsError{o.Pins}
+		}
+		options.With = append(options.With, tlsio.Pins(pins))
+	}
 	return tlsio.NewClientContext(options)
+}
+
+// A PinsError says that the store has no set of pins of that name, or that the firmware
+// doesn't read them.
+type PinsError struct{ Name string }
+
+func (e *PinsError) Error() string {
+	return fmt.Sprintf("the certificate store has no set of pins %q ('ingot certs pin' makes one; firmware.Config needs Rules: certs.Rules())", e.Name)
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -163,17 +164,18 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(name, value)
 	}
 	name := r.URL.Path // decoded once
+	if name == "" {
+		name = "/"
+	}
 	f := h.files[name]
-	if f == nil {
-		clean := path.Clean("/" + name)
-		if f = h.files[path.Join(clean, "index.html")]; f != nil && !strings.HasSuffix(name, "/") {
+	if clean := path.Clean("/" + name); f == nil && (name == clean || name == clean+"/") {
+		// Each file has one name: those that would have to be cleaned are nobody's.
+		f = h.files[path.Join(clean, "index.html")]
+		if f != nil && !strings.HasSuffix(name, "/") {
 			// So that links in it are relative to the folder.
-			w.Header().Set("Location", "./"+path.Base(clean)+"/")
+			w.Header().Set("Location", "./"+url.PathEscape(path.Base(clean))+"/")
 			w.WriteHeader(http.StatusMovedPermanently)
 			return
-		}
-		if f != nil && name != clean+"/" && name != "/" {
-			f = nil // there is one name for each
 		}
 	}
 	if f == nil {

@@ -95,7 +95,7 @@ func New(t testing.TB) *Rig {
 func (r *Rig) System(t testing.TB) *firmware.System {
 	t.Helper()
 	if r.system == nil {
-		store, err := certs.Load(r.Tree.FS(), certs.Options{})
+		store, err := certs.Load(r.Tree.FS(), certs.Options{Rules: certs.Rules()})
 		if err != nil {
 			t.Fatal(err)
 		}
