@@ -49,11 +49,11 @@ func kept(tree certstest.Tree, name string, id *certstest.Identity, reference st
 
 // TestKeeper: handshakes are signed by whoever keeps the key, on both sides.
 func TestKeeper(t *testing.T) {
-	for _, algorithm := range []certstest.Algorithm{certstest.ECDSAP256, certstest.Ed25519, certstest.RSA2048} {
+	for _, algorithm := range []certstest.Algorithm{certstest.ECDSAP256, certstest.Ed25519} {
 		t.Run(string(algorithm), func(t *testing.T) {
 			ca := certstest.NewCA(t, certstest.Template{})
 			server := ca.Issue(certstest.Template{Names: []string{"a.test"}, Algorithm: algorithm})
-			client := ca.Issue(certstest.Template{Client: true, Algorithm: algorithm})
+			client := ca.Issue(certstest.Template{Client: true})
 			tree := certstest.Tree{}
 			tree.AddAnchor("", ca)
 			kept(tree, "default", server, "slot 1")
