@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,10 +14,10 @@ import (
 	"ingot.dev/tools/image"
 )
 
-// TestTenMinutesOfRelaying: 100 connections through a relay on the board, over bad links
-// that are on the board as well, for ten minutes of a clock that counts instructions and
-// skips the time in which nothing is to be done.
-func TestTenMinutesOfRelaying(t *testing.T) {
+// virtually runs one test of a package on the board, by a clock that counts instructions
+// and skips the time in which nothing is to be done. It returns the console.
+func virtually(t *testing.T, pkg, test, env string) string {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("boots an image")
 	}
@@ -25,8 +26,8 @@ func TestTenMinutesOfRelaying(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeoutCause(t.Context(), limit, errors.New("the suite's time is up"))
 	defer cancel()
-	file := filepath.Join(t.TempDir(), "relay.elf")
-	if _, err := image.Build(ctx, image.Options{Package: []string{"ingot.dev/firmware/relay"}, Test: true, Output: file}); err != nil {
+	file := filepath.Join(t.TempDir(), "test.elf")
+	if _, err := image.Build(ctx, image.Options{Package: []string{pkg}, Test: true, Output: file}); err != nil {
 		t.Fatal(err)
 	}
 	var console io.Writer = io.Discard
@@ -36,8 +37,8 @@ func TestTenMinutesOfRelaying(t *testing.T) {
 	m, err := qemu.Start(ctx, qemu.Config{
 		Image:   file,
 		ICount:  qemu.ICountDeterministic,
-		Env:     []string{"INGOT_RELAY_SOAK=10m"},
-		Args:    []string{"-test.v", "-test.run=^TestBadWires$", "-test.timeout=2h"}, // of that clock
+		Env:     []string{env},
+		Args:    []string{"-test.v", "-test.run=^" + test + "$", "-test.timeout=2h"}, // of that clock
 		Console: console,
 	})
 	if err != nil {
@@ -46,7 +47,23 @@ func TestTenMinutesOfRelaying(t *testing.T) {
 	defer m.Stop()
 	code, err := m.Wait()
 	out := m.Console()
-	if r := parse(out); err != nil || code != 0 || !r.pass || r.passed != 1 || !strings.Contains(out, "100 connections") {
+	if r := parse(out); err != nil || code != 0 || !r.pass || r.passed != 1 {
 		t.Errorf("status %d, %v; the console:\n%s", code, err, failures(out))
 	}
+	return out
+}
+
+// TestTenMinutesOfRelaying: 100 connections through a relay on the board, over bad links
+// that are on the board as well, for ten virtual minutes.
+func TestTenMinutesOfRelaying(t *testing.T) {
+	out := virtually(t, "ingot.dev/firmware/relay", "TestBadWires", "INGOT_RELAY_SOAK=10m")
+	if !strings.Contains(out, "100 connections") {
+		t.Errorf("something else ran:\n%s", out)
+	}
+}
+
+// TestStatusOncePerSecond: what it costs is the test's own matter.
+func TestStatusOncePerSecond(t *testing.T) {
+	out := virtually(t, "ingot.dev/firmware/status", "TestRefreshCost", "INGOT_STATUS_COST=1")
+	t.Log(regexp.MustCompile(`a refresh takes .*`).FindString(out))
 }
