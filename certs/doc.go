@@ -134,7 +134,8 @@
 // for tlsio.CRLs to say.
 //
 // A set of pins is text. Each line has a role, a pin (the SHA-256 of a public key,
-// RFC 7469 section 2.4, in base64) and, if you like, what it is; # begins a comment:
+// RFC 7469 section 2.4, in base64) and, if you like, what it is; lines that begin with #
+// are notes:
 //
 //	primary sha256/rDVmHkpyqR9qKPBqzFZ4hXFFK2/cRbP2Wo2ctIcNdiE= the server's key
 //	backup  sha256/FJXv0R0jNLkLbLkNC8oW1B3N8ciCDgyoL6sfK2vJXGs= in the safe

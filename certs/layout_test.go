@@ -124,7 +124,7 @@ func vaultOf(id *certstest.Identity) certs.Keeper { return vault{"": id.Key}.sig
 
 // TestDocumentedPins: the set of pins in the package comment is one.
 func TestDocumentedPins(t *testing.T) {
-	text := strings.Join(documented(t, "# begins a comment:"), "\n")
+	text := strings.Join(documented(t, "// are notes:"), "\n")
 	tree := certstest.Tree{"pins/a.pins": []byte(text)}
 	tree.AddAnchor("", certstest.NewCA(t, certstest.Template{}))
 	if sets := loadRules(t, tree).PinSets(); len(sets) != 1 || sets[0].Primary[0].Label != "the server's key" || sets[0].Backup[0].Label != "in the safe" {

@@ -28,7 +28,11 @@ func readPEM(data []byte, password string, found *Contents) *Error {
 	return nil
 }
 
+// readBlock reads one block, and wipes it if it is a private key.
 func readBlock(block *pem.Block, password string, found *Contents) *Error {
+	if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+		defer clear(block.Bytes) // which pem.Decode has made
+	}
 	switch block.Type {
 	case "CERTIFICATE", "X509 CERTIFICATE":
 		return found.addCertificate(block.Bytes)
@@ -63,9 +67,10 @@ func readBlock(block *pem.Block, password string, found *Contents) *Error {
 	return failure(ErrUnsupported, fmt.Sprintf("a PEM block %q", block.Type), "leave it out", nil)
 }
 
-// addDecrypted adds a key that was encrypted. A wrong password is noticed by
-// what comes out, not always by the padding.
+// addDecrypted adds a key that was encrypted, and wipes der. A wrong password is noticed
+// by what comes out, not always by the padding.
 func (c *Contents) addDecrypted(der []byte) *Error {
+	defer clear(der)
 	err := c.addKeyDER(der)
 	if err != nil && err.Kind == ErrSyntax {
 		return failure(ErrPassword, "the private key can't be decrypted", "set Password or KeyPassword", nil)
