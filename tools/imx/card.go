@@ -23,6 +23,16 @@ func (im *Image) Card() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Card(boot)
+}
+
+// Card returns the bytes of an SD card or eMMC with a boot image, as Encode returns it, or
+// as another program has made it: a whole number of sectors.
+func Card(boot []byte) ([]byte, error) {
+	if _, err := Parse(boot); err != nil {
+		return nil, err
+	}
+	boot = append(boot[:len(boot):len(boot)], make([]byte, -len(boot)&(sector-1))...)
 	card := make([]byte, IVTOffset+len(boot))
 	copy(card[IVTOffset:], boot)
 	e := card[tableAt:][:entrySize]

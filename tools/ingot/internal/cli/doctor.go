@@ -103,17 +103,18 @@ func examine(ctx context.Context) []need {
 	}
 	needs = append(needs, folderNeed("temporary folder", "building images", os.TempDir(), "TMPDIR"))
 	// Boards that one machine of QEMU stands for need it once.
-	machines := map[boards.QEMU]int{}
+	machines := map[[2]string]int{}
 	for _, name := range boards.Names() {
 		b, err := boards.ByName(name)
 		if err != nil {
 			continue
 		}
-		if i, seen := machines[b.QEMU]; seen {
+		machine := [2]string{b.QEMU.Binary, b.QEMU.Machine}
+		if i, seen := machines[machine]; seen {
 			needs[i].For += ", " + name
 			continue
 		}
-		machines[b.QEMU] = len(needs)
+		machines[machine] = len(needs)
 		needs = append(needs, qemuNeed(ctx, b))
 	}
 	for _, p := range []struct{ program, pkg, reason string }{
@@ -126,6 +127,8 @@ func examine(ctx context.Context) []need {
 		{"node", "nodejs", "tests"},
 		{"tshark", "tshark", "tests"},
 		{"ssh-keygen", "openssh-client", "tests"},
+		{"imx_usb", "imx-usb-loader", "'ingot flash --usb'"},
+		{"mkimage", "u-boot-tools", "tests"},
 	} {
 		n := need{Name: p.program, For: p.reason, Fix: install(p.pkg)}
 		if path, err := exec.LookPath(p.program); err == nil {

@@ -15,6 +15,8 @@ import (
 	"ingot.dev/kernel/bootparam"
 	"ingot.dev/qemu"
 	"ingot.dev/tools/image"
+	"ingot.dev/tools/imx"
+	"ingot.dev/tools/ingot/internal/flash"
 	"ingot.dev/tools/ingot/internal/sizes"
 	"ingot.dev/tools/ingot/internal/storeedit"
 )
@@ -40,12 +42,13 @@ func newExitCodesTopic() *cobra.Command {
   1    it failed: the program doesn't build, the image is too large, a test
        failed, the firmware ended, a benchmark is worse than before
   2    the command line was not understood: a flag, an argument, a board
-  3    a program is not installed: go, qemu-system-arm; 'ingot doctor' says which
-       and how to get it
+  3    a program is not installed: go, qemu-system-arm, imx_usb; 'ingot doctor' says
+       which and how to get it
   4    a file is not there, can't be read or is not good: a certificate that has
        expired, a key that belongs to another, a wrong password, an image
        without symbols
-  5    a file can't be written: no permission, no room, or it is there already
+  5    a file can't be written: no permission, no room, or it is there already; a card
+       that is in use, too small or bad
   130  it was interrupted by Ctrl-C before it was done
 
 'ingot exec' and 'ingot debug' end with the status of the program, and 'ingot test'
@@ -87,11 +90,12 @@ func exitCode(ctx context.Context, err error) int {
 		return ExitInterrupted
 	case is(boards.ErrUnknown, bootparam.ErrInvalid, storeedit.ErrName):
 		return ExitUsage
-	case is(qemu.ErrNoQEMU, image.ErrNoGo, exec.ErrNotFound):
+	case is(qemu.ErrNoQEMU, image.ErrNoGo, exec.ErrNotFound, flash.ErrNoLoader):
 		return ExitNoTool
-	case is(storeedit.ErrExists, fs.ErrPermission, fs.ErrExist, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EFBIG):
+	case is(storeedit.ErrExists, fs.ErrPermission, fs.ErrExist, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EFBIG,
+		flash.ErrNotDisk, flash.ErrTooSmall, flash.ErrInUse, flash.ErrVerify):
 		return ExitOutput
-	case is(storeedit.ErrUnsound, fs.ErrNotExist, sizes.ErrNoSymbols), errors.As(err, &file), errors.As(err, &format):
+	case is(storeedit.ErrUnsound, fs.ErrNotExist, sizes.ErrNoSymbols, imx.ErrInvalid), errors.As(err, &file), errors.As(err, &format):
 		return ExitInput
 	}
 	return ExitFailure

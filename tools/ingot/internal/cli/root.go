@@ -69,6 +69,8 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		newDoctorCommand(),
 		newExecCommand(),
 		newExitCodesTopic(),
+		newFlashCommand(),
+		newImageCommand(),
 		newJSONTopic(),
 		newMapCommand(),
 		newMonitorCommand(),
