@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -98,8 +99,19 @@ imx-usb-loader), which gets the arguments behind --.`,
 	f.StringVar(&target, "to", "", "`device` of the card, such as /dev/sdX, or a file")
 	f.BoolVar(&usb, "usb", false, "send it to a board that waits for a serial download")
 	f.BoolVar(&yes, "yes", false, "don't ask, and write also to a device that is in use or not removable")
+	cmd.RegisterFlagCompletionFunc("to", completeDisks)
 	addJSON(cmd, &asJSON)
 	return cmd
+}
+
+// completeDisks offers what may be cards, and files.
+func completeDisks(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var found []string
+	for _, pattern := range []string{"/dev/sd[a-z]", "/dev/mmcblk[0-9]"} {
+		names, _ := filepath.Glob(pattern) // a bad pattern is its only error
+		found = append(found, names...)
+	}
+	return found, cobra.ShellCompDirectiveDefault
 }
 
 // flashCard writes to a card, if it may.
