@@ -306,6 +306,11 @@ func (b *builder) find(ctx context.Context) (found, error) {
 	if b.opt.Test && isFiles(b.opt.Package) {
 		return found{}, fmt.Errorf("image: %s: tests are built from a package, not from files", what)
 	}
+	for _, name := range b.opt.Package {
+		if err := b.isThere(name); err != nil {
+			return found{}, fmt.Errorf("image: %w", err)
+		}
+	}
 	// -e: what is wrong with the program is better said by the compiler, or
 	// gets put right before it runs (files to embed that are not made yet).
 	args := append([]string{"list", "-e", "-tags", b.tags(), "-f", `{{.Name}}{{"\t"}}{{.Dir}}{{"\t"}}{{len .TestGoFiles}} {{len .XTestGoFiles}}{{"\t"}}{{.Error}}{{"\x00"}}`}, b.opt.Package...)
@@ -313,7 +318,7 @@ func (b *builder) find(ctx context.Context) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	packages := strings.Split(strings.TrimSpace(out), "\x00")
+	packages := strings.Split(strings.TrimSuffix(out, "\n"), "\x00")
 	if len(packages) != 2 { // each ends with a zero byte
 		return found{}, fmt.Errorf("image: %s names %d packages, an image is made from one", what, len(packages)-1)
 	}
@@ -336,6 +341,22 @@ func (b *builder) moduleDir(ctx context.Context, module string) string {
 		return ""
 	}
 	return strings.TrimSpace(dir)
+}
+
+// isThere refuses a file or folder that isn't there; what an import path means is the go
+// command's.
+func (b *builder) isThere(name string) error {
+	if !strings.HasSuffix(name, ".go") && !filepath.IsAbs(name) && name != "." && !strings.HasPrefix(name, "./") && !strings.HasPrefix(name, "../") || strings.Contains(name, "...") {
+		return nil
+	}
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(b.opt.Dir, path)
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
+	}
+	return nil
 }
 
 // run executes the go command for the board's target and returns what it

@@ -239,6 +239,9 @@ func (opt *certsImport) read(cmd *cobra.Command, file string) (*container.Conten
 	if e, ok := errors.AsType[*container.Error](err); ok && e.Kind == container.ErrPassword {
 		return nil, fmt.Errorf("%s: the password doesn't open it; give the right one with --password-file", e.Format)
 	}
+	if e, ok := errors.AsType[*container.Error](err); ok && e.Kind == container.ErrSyntax && e.Format == container.Auto {
+		return nil, fmt.Errorf("%w; 'ingot certs import --help' lists what can be read", err)
+	}
 	return contents, err
 }
 

@@ -161,7 +161,7 @@ func (opt *certsInit) print(out io.Writer, made *certsMade) error {
   %-8s for programs on this machine: ca.pem, client.pem, server.pem and their keys
   %-8s the authority's private key: keep it off devices
 
-Next: build and start a firmware that embeds %s ('make run'), then connect:
+Next: build and start a firmware that embeds %s ('ingot run'), then connect:
   openssl s_client -connect localhost:8443 -servername %s -CAfile %s -verify_return_error
 Look at them with 'ingot certs ls %s'.
 `, made.expiry.UTC().Format(time.DateOnly), dir, imageDir, hostDir, caDir, image, opt.serverName(), ca, dir)

@@ -55,8 +55,14 @@ it: the one that this command was built from, or the folder of --ingot.`,
 				opt.Ingot = "go run ingot.dev/tools/ingot"
 			}
 			opt.MakeCerts = func(dir string) error { return initDefaultCerts(dir, io.Discard) }
-			if err := working(cmd, "Making "+opt.Dir, func() error { return scaffold.Make(opt) }); err != nil {
-				return err
+			err := working(cmd, "Making "+opt.Dir, func() error { return scaffold.Make(opt) })
+			switch {
+			case errors.Is(err, scaffold.ErrName):
+				return badFlag(err)
+			case errors.Is(err, scaffold.ErrNoSource):
+				return badInput(err)
+			case err != nil:
+				return cannotWrite(err)
 			}
 			if asJSON {
 				info, err := describeNew(opt)

@@ -80,9 +80,41 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		newTestCommand(),
 		newVersionCommand(),
 	)
+	root.SetHelpCommand(newHelpCommand())
 	wrapArgs(root)
 	addCompletions(root)
 	return root
+}
+
+// newHelpCommand is cobra's, but for a topic that there isn't: that is an error.
+func newHelpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND|TOPIC]",
+		Short: "Help about any command, and about exit-codes and json",
+		Long:  "help prints what --help of a command prints, or a text about a topic.",
+		Example: `  ingot help build
+  ingot help exit-codes`,
+		Args: cobra.ArbitraryArgs,
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			var list []string
+			if at, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
+				for _, c := range at.Commands() {
+					list = append(list, cobra.CompletionWithDesc(c.Name(), c.Short))
+				}
+			}
+			return list, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			at, rest, err := cmd.Root().Find(args)
+			if err == nil && len(rest) > 0 {
+				err = noCommand(at, rest)
+			}
+			if err != nil {
+				return usageError(cmd.Root(), err)
+			}
+			return at.Help()
+		},
+	}
 }
 
 // showHelp is the RunE of commands that only group others.

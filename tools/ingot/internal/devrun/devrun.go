@@ -194,7 +194,7 @@ func portFree(port int) error {
 }
 
 func portTaken(port int, err error) error {
-	return fmt.Errorf("port %d: %w (%w); stop what uses it, or choose another, as in: make run PORT=%d", port, ErrPortTaken, err, port+1)
+	return fmt.Errorf("port %d: %w (%w); stop what uses it, or choose another: --port %d, or make run PORT=%[4]d", port, ErrPortTaken, err, port+1)
 }
 
 // prepareCerts makes the development certificates in dir if they are not there,
