@@ -24,7 +24,10 @@ type App struct {
 	queue   []task
 	spare   []task // the queue's other array
 	running bool
-	wake    chan struct{}
+	ctx     context.Context // Run's, while running
+	busy    bool            // a callback may be running: in Run, or in who has borrowed the loop
+	broken  *broken         // how a borrower's callback has ended; Run is to end so
+	wake    chan struct{}   // makes Run look at all that
 
 	refs   int           // what Wait waits for
 	unused chan struct{} // closed when refs becomes 0; nil if nobody waits
@@ -58,7 +61,14 @@ func (a *App) Post(f func()) { a.push(task{f: f}) }
 func (a *App) push(t task) {
 	a.mu.Lock()
 	a.queue = append(a.queue, t)
+	idle := !a.busy // else who is busy looks at the queue afterwards
 	a.mu.Unlock()
+	if idle {
+		a.signal()
+	}
+}
+
+func (a *App) signal() {
 	select {
 	case a.wake <- struct{}{}:
 	default:
@@ -68,6 +78,9 @@ func (a *App) push(t task) {
 // Run calls callbacks until ctx ends, and returns ctx's error. What is pending
 // then stays queued; Run may be called again. Instances are not closed.
 //
+// Callbacks run in Run's goroutine or, where bytes come in bulk, in one that borrows the
+// loop; none runs before Run is called or after it has returned.
+//
 // A panic in a callback comes out of Run. A program that recovers from it may call
 // Run again: no other callback is lost.
 func (a *App) Run(ctx context.Context) error {
@@ -76,20 +89,41 @@ func (a *App) Run(ctx context.Context) error {
 		a.mu.Unlock()
 		return ErrRunning
 	}
-	a.running = true
+	a.running, a.ctx = true, ctx
 	a.mu.Unlock()
+	defer context.AfterFunc(ctx, a.signal)()
 	var batch []task
 	next := 0 // in batch
+	own := false
 	defer func() {
 		a.mu.Lock()
 		if next < len(batch) {
 			a.queue = append(batch[next:], a.queue...)
 		}
-		a.running = false
+		a.running, a.ctx = false, nil
+		if own {
+			a.busy = false
+		}
 		a.mu.Unlock()
 	}()
+	a.mu.Lock()
 	for {
-		a.mu.Lock()
+		if b := a.broken; b != nil {
+			a.broken, own = nil, true
+			a.mu.Unlock()
+			b.end()
+		}
+		if a.busy || len(a.queue) == 0 {
+			ended := !a.busy && ctx.Err() != nil
+			a.mu.Unlock()
+			if ended {
+				return ctx.Err()
+			}
+			<-a.wake
+			a.mu.Lock()
+			continue
+		}
+		a.busy, own = true, true
 		batch, next = a.queue, 0
 		a.queue, a.spare = a.spare[:0], nil
 		a.mu.Unlock()
@@ -108,15 +142,6 @@ func (a *App) Run(ctx context.Context) error {
 		}
 		a.mu.Lock()
 		a.spare = batch[:0]
-		idle := len(a.queue) == 0
-		a.mu.Unlock()
-		if !idle {
-			continue
-		}
-		select {
-		case <-a.wake:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		a.busy, own = false, false
 	}
 }

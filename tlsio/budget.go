@@ -58,7 +58,8 @@ const (
 //     memory is released, in turn, and OnWritable is called. Outputs come before
 //     inputs, which can't take the last of it: so writes of more than 2 KB go on too,
 //     one after another if need be, as long as peers read. Set idle timeouts for
-//     those that don't.
+//     those that don't. What is sent in several TLS records takes 40 KB more meanwhile,
+//     where nobody waits for them; else each record is sent by itself.
 //   - Programs account for what they queue with Reserve and Release of the connection's
 //     Account.
 //
@@ -274,6 +275,23 @@ func (a *Account) Reserve(kind BudgetKind, n int) error {
 		return ErrBudget
 	}
 	return nil
+}
+
+// reserveSpare is Reserve for what can be done without: it leaves a large buffer, and
+// takes nothing while somebody waits for one.
+func (a *Account) reserveSpare(kind BudgetKind, n int) bool {
+	if a == nil {
+		return true
+	}
+	b := a.b
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a.closed || int64(n)+bufferSize > b.limit-b.used || len(b.waiters[output])+len(b.waiters[input]) > 0 ||
+		b.perConnection > 0 && int64(n)+bufferSize > b.perConnection-a.total {
+		return false
+	}
+	a.add(kind, int64(n))
+	return true
 }
 
 // Release gives n bytes back that Reserve has taken. After Close it does nothing. It

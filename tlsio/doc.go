@@ -85,6 +85,6 @@
 // the blocking path. context.go, terms.go and verify.go are its security, with
 // identity.go, tickets.go, sessions.go, policy.go, pins.go, crl.go and names.go for
 // what With adds, and state.go for what can be asked; code.go and explain.go are about
-// errors. app.go, link.go, tcp.go, tls.go, listener.go and udp.go the
-// classes; half.go, idle.go, flow.go and handlers.go what they have beyond 419.
+// errors. app.go, borrow.go, link.go, tcp.go, tls.go, listener.go and udp.go the
+// classes; gather.go, half.go, idle.go, flow.go and handlers.go what they have beyond 419.
 package tlsio

@@ -12,6 +12,9 @@ import (
 // closeTimeout limits the sending of what was written before Close.
 const closeTimeout = 5 * time.Second
 
+// streaming is how many bytes come at once where a connection streams.
+const streaming = 8 << 10
+
 // events are what a link has to tell its owner. Their order is the order of
 // callbacks within one turn of the loop.
 type events uint8
@@ -30,14 +33,14 @@ const (
 // another instance its owner; nothing else moves, so nothing can be lost.
 //
 // One goroutine connects and then reads; it ends with the connection. Another
-// exists only while there is output. The loop's goroutine calls dispatch.
+// exists only while there is output. Who has the loop calls dispatch: App.Run, or the
+// reading goroutine (borrow.go).
 type link struct {
-	app  *App
-	op   string        // constructor's name, for errors
-	done chan struct{} // closed when the reading goroutine has ended
+	app *App
+	op  string // constructor's name, for errors
 
 	mu       sync.Mutex
-	changed  sync.Cond          // on mu: space in in, closed, detached, paused, draining
+	changed  sync.Cond          // on mu: space in in, closed, detached, paused, draining, done
 	cancel   context.CancelFunc // of connecting; never nil
 	owner    *instance          // nil once closed or detached
 	set      settings           // socket options, applied when connected
@@ -52,6 +55,8 @@ type link struct {
 	terminated bool
 	paused     bool // the owner wants nothing to be read
 	lent       bool // the reader holds a region of in
+	telling    bool // the reader calls callbacks, and doesn't touch conn
+	done       bool // the reader has ended
 	draining   bool // the writing goroutine runs
 	ending     bool // the owner has closed the sending side
 	ended      bool // and the peer was told
@@ -70,7 +75,7 @@ type link struct {
 }
 
 func newLink(app *App, op string) *link {
-	l := &link{app: app, op: op, done: make(chan struct{}), cancel: func() {}, counted: true}
+	l := &link{app: app, op: op, cancel: func() {}, counted: true}
 	l.changed.L = &l.mu
 	app.addRef()
 	return l
@@ -89,25 +94,37 @@ func (l *link) start(connect connector) {
 	}
 	l.mu.Unlock()
 	go func() {
-		defer close(l.done)
-		defer cancel()
 		conn, err := connect(ctx)
-		if l.connected(conn, err) {
-			l.readLoop()
-		}
+		l.read(l.connected(conn, err))
 	}()
 }
 
 // startOn runs the link on a connection that exists.
 func (l *link) startOn(conn net.Conn) {
-	if !l.connected(conn, nil) {
-		close(l.done)
-		return
+	if l.connected(conn, nil) {
+		go l.read(true)
+	} else {
+		l.read(false)
 	}
-	go func() {
-		defer close(l.done)
-		l.readLoop()
+}
+
+// read is the reading goroutine's life, which ends with the connection. It goes on in
+// another goroutine if a callback ends this one.
+func (l *link) read(reading bool) {
+	defer func() {
+		if reading {
+			go l.read(true)
+		}
 	}()
+	if reading {
+		l.readLoop()
+		reading = false
+	}
+	l.mu.Lock()
+	l.cancel()
+	l.done = true
+	l.changed.Broadcast()
+	l.mu.Unlock()
 }
 
 // connected notes how connecting ended and reports whether there is to be reading.
@@ -129,6 +146,7 @@ func (l *link) connected(conn net.Conn, err error) bool {
 	raw := conn
 	if l.secured, _ = conn.(*Conn); l.secured != nil {
 		raw = l.secured.NetConn()
+		l.secured.wire.gather = new(gatherer)
 	}
 	if err := l.set.apply(l.op, raw); err != nil {
 		go conn.Close()
@@ -184,6 +202,22 @@ func (l *link) post(e events) {
 		l.queued = true
 		l.app.push(task{events: l})
 	}
+}
+
+// tellNow is post by the reader, which calls the callbacks itself if the loop has
+// nothing to do. l.mu is held, and not when it returns.
+func (l *link) tellNow(e events) {
+	if l.owner != nil {
+		l.events |= e
+	}
+	if l.owner == nil || l.queued || l.due() == 0 || !l.app.borrow() {
+		l.post(0)
+		l.mu.Unlock()
+		return
+	}
+	l.queued, l.telling = true, true
+	l.mu.Unlock()
+	l.app.lent(l)
 }
 
 // due returns the events that can be told now. The end and errors are held back
@@ -285,6 +319,7 @@ func (l *link) readLoop() {
 	bulk := false // the last read filled what it was given: plain TCP reads into in directly
 	for {
 		l.mu.Lock()
+		l.telling = false
 		for (l.in.free() == 0 || l.paused) && !l.closed && !l.detached {
 			l.changed.Wait()
 		}
@@ -334,6 +369,10 @@ func (l *link) readLoop() {
 		}
 		if arrived > 0 {
 			l.touch()
+			if arrived >= streaming && err == nil {
+				l.tellNow(evReadable)
+				continue
+			}
 			l.post(evReadable)
 		}
 		if err != nil {
@@ -373,13 +412,7 @@ func (l *link) readError(err error) error {
 func (l *link) drain() {
 	l.mu.Lock()
 	for l.out.n > 0 && l.writeErr == nil {
-		// A record at a time, so that the owner can fill the space of one while
-		// the next is encrypted.
-		p := l.out.peek()
-		p = p[:min(len(p), fullRecord)]
-		l.mu.Unlock()
-		n, err := l.conn.Write(p)
-		l.mu.Lock()
+		n, err := l.send(l.out.peek())
 		l.out.drop(n)
 		if l.out.n == 0 {
 			l.out.head = 0 // whole records again, in memory that the caches know
@@ -417,6 +450,33 @@ func (l *link) drain() {
 	if closed {
 		l.conn.Close()
 	}
+}
+
+// send writes p, or a part of it. l.mu is held, but not meanwhile.
+func (l *link) send(p []byte) (n int, err error) {
+	g := l.gather()
+	if g == nil || len(p) <= fullRecord || !l.account.reserveSpare(BudgetBuffers, recordsSize) {
+		p = p[:min(len(p), fullRecord)]
+		l.mu.Unlock()
+		defer l.mu.Lock()
+		return l.conn.Write(p)
+	}
+	l.mu.Unlock()
+	records := recordArrays.Get().(*[recordsSize]byte)
+	n, err = l.secured.writeTogether(g, p, records[:])
+	recordArrays.Put(records)
+	l.mu.Lock()
+	l.account.Release(BudgetBuffers, recordsSize)
+	return n, err
+}
+
+// gather returns what sends records together, nil without TLS. l.mu is held.
+func (l *link) gather() *gatherer {
+	if l.secured == nil {
+		return nil
+	}
+	g, _ := l.secured.wire.gather.(*gatherer)
+	return g
 }
 
 // writeFailed ends the connection for good. l.mu is held.
@@ -553,9 +613,11 @@ func (l *link) take(ctx context.Context, patience time.Duration) (net.Conn, []by
 			conn.Close() // not under mu: close_notify may wait for the peer
 		}
 	})
-	<-l.done
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for !l.done && !l.telling {
+		l.changed.Wait()
+	}
 	if l.draining && patience > 0 {
 		l.conn.SetWriteDeadline(time.Now().Add(patience))
 		defer l.conn.SetWriteDeadline(time.Time{})

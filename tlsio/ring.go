@@ -12,6 +12,11 @@ const (
 
 var ringArrays = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
+// recordsSize holds the records of a full output.
+const recordsSize = bufferSize + 8<<10
+
+var recordArrays = sync.Pool{New: func() any { return new([recordsSize]byte) }}
+
 // ring is a byte queue of bufferSize, or less while its account has no memory for
 // that. It holds memory only while it holds bytes (or a region lent out by space).
 type ring struct {

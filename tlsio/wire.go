@@ -7,9 +7,9 @@ import (
 )
 
 // wire stands between crypto/tls and the transport. It costs a few words per
-// connection and gives three things that crypto/tls doesn't: bytes already read
+// connection and gives four things that crypto/tls doesn't: bytes already read
 // by someone else can be put before the transport's, a read can be told not to
-// wait, and alerts sent in the clear are seen.
+// wait, alerts sent in the clear are seen, and records can be sent together.
 type wire struct {
 	raw    net.Conn
 	owner  *Conn  // whose wire this is
@@ -25,8 +25,14 @@ type wire struct {
 	gotBytes    atomic.Bool // the peer has sent something
 	closeErr    error       // what closing raw returned
 
-	sending atomic.Int32 // calls of Conn's Write under way
+	sending atomic.Int32 // calls of Conn's Write and writeTogether under way
 	watched atomic.Int32 // writes that were watched over
+
+	// gather is a *gatherer, or nil where records are never sent together. As an
+	// interface it keeps that type out of programs without classes.
+	gather interface {
+		write(w *wire, p []byte) (int, error)
+	}
 }
 
 // errWouldBlock is what Read returns under noWait. crypto/tls keeps a connection
@@ -75,6 +81,13 @@ func (w *wire) Write(p []byte) (int, error) {
 	if !w.established {
 		w.inspect(p)
 	}
+	if w.gather != nil {
+		return w.gather.write(w, p)
+	}
+	return w.send(p)
+}
+
+func (w *wire) send(p []byte) (int, error) {
 	var watch *time.Timer
 	if w.established && mayBeAlert(p) {
 		watch = w.watch()

@@ -70,6 +70,35 @@ const (
 	classReads  kind = "TLS that reads"
 )
 
+// fixedBuffers is the loopback interface with buffers of one size. The system's choice
+// differs from connection to connection, and what is in them from what is in caches.
+type fixedBuffers struct{ tlsio.HostNetwork }
+
+func (n fixedBuffers) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := n.HostNetwork.DialContext(ctx, network, address)
+	return setBuffers(c), err
+}
+
+func (n fixedBuffers) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	l, err := n.HostNetwork.Listen(ctx, network, address)
+	return fixedListener{l}, err
+}
+
+type fixedListener struct{ net.Listener }
+
+func (l fixedListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return setBuffers(c), err
+}
+
+func setBuffers(c net.Conn) net.Conn {
+	if c, ok := c.(*net.TCPConn); ok {
+		c.SetReadBuffer(100_000)
+		c.SetWriteBuffer(100_000)
+	}
+	return c
+}
+
 // flow is a TLS connection over which bytes go from one end to the other.
 type flow struct {
 	// send sends n bytes, in writes of 16 KB, and returns when they have all been
@@ -280,7 +309,7 @@ func writerFlow(t testing.TB, network tlsio.Network) flow {
 	return flow{
 		send: func(n int) error {
 			done := reader.expect(n)
-			app.Post(func() { left += n; write(2 * writeSize) })
+			app.Post(func() { left += n; write(instance.Writable()) })
 			return wait(done)
 		},
 		close: func() { instance.Close(); server.Close(); stop() },
