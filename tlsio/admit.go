@@ -105,7 +105,10 @@ func (g *gate) asks(remote netip.AddrPort) bool {
 		err = g.budget.fits(g.budget, g.cost)
 	}
 	if err == nil && g.admit != nil {
-		err = g.admit(remote)
+		err = func() (err error) {
+			defer caught(&err)
+			return g.admit(remote)
+		}()
 	}
 	if err != nil {
 		g.tell(net.TCPAddrFromAddrPort(remote), err)

@@ -54,7 +54,10 @@ func (c *Conn) handshake(ctx context.Context, op string, limit time.Duration) er
 		limited, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	err := c.tls.HandshakeContext(limited)
+	err := func() (err error) {
+		defer caught(&err)
+		return c.tls.HandshakeContext(limited)
+	}()
 	if err == nil {
 		c.wire.raw.SetDeadline(time.Time{})
 		c.wire.established = true

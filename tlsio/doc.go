@@ -75,6 +75,8 @@
 //   - Errors are [*Error]: the stage reached, the TLS alert sent or received,
 //     the cause (errors.Is and errors.As reach down to crypto/x509's types) and,
 //     where one is known, the fix.
+//   - A panic of a function that the options name fails the connection that it was
+//     called for, with a [*PanicError]; one in a callback comes out of [App.Run].
 //   - No option is silently ignored. RFC 6066 maximum fragment length can't be
 //     negotiated by crypto/tls, so MaximumFragmentLength caps the records that
 //     are sent, and [Conn.MaximumFragmentLengthNegotiated] reports false.

@@ -107,7 +107,10 @@ func (o *TLSOptions) commonTerms(errs *optionErrors, prefix string, server bool)
 	t := &terms{server: server, tap: o.Tap, own: o.Tap != nil || o.VerifyPeer != nil}
 	now := judgingClock(o.Now)
 	t.rules = rules{server: server, now: now, decide: o.VerifyPeer, host: o.Host}
-	t.config = &tls.Config{Time: now, SessionTicketsDisabled: o.NoSessions, KeyLogWriter: o.KeyLog}
+	t.config = &tls.Config{Time: now, SessionTicketsDisabled: o.NoSessions}
+	if o.KeyLog != nil {
+		t.config.KeyLogWriter = &keyLog{next: o.KeyLog}
+	}
 	t.config.MinVersion, t.config.MaxVersion = o.versions(errs, prefix)
 	for i, p := range o.ApplicationLayerProtocol {
 		if len(p) < 1 || len(p) > 255 {
@@ -356,14 +359,18 @@ func (t *terms) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return &t.certs[0], nil // crypto/tls says what doesn't fit
 }
 
-// keyLog writes a connection's secrets to all who asked for them.
+// keyLog writes a connection's secrets to all who asked for them: next, tap or both. It
+// lets no panic through: crypto/tls holds a lock of all connections meanwhile.
 type keyLog struct {
 	next io.Writer
 	tap  Tap
 }
 
-func (k *keyLog) Write(line []byte) (int, error) {
-	k.tap.Secret(line)
+func (k *keyLog) Write(line []byte) (n int, err error) {
+	defer caught(&err)
+	if k.tap != nil {
+		k.tap.Secret(line)
+	}
 	if k.next == nil {
 		return len(line), nil
 	}
@@ -423,8 +430,19 @@ func (c *Conn) prepare(t *terms, raw net.Conn, o *SecureOptions) {
 		c.rules = own.override(&t.rules)
 	}
 	if t.tap != nil {
-		c.wire.tap = t.tap(raw.LocalAddr(), raw.RemoteAddr(), t.server)
+		c.wire.tap = t.newTap(raw)
 	}
+}
+
+func (t *terms) newTap(raw net.Conn) (tap Tap) {
+	var err error
+	defer func() {
+		if err != nil {
+			tap = brokenTap{err}
+		}
+	}()
+	defer caught(&err)
+	return t.tap(raw.LocalAddr(), raw.RemoteAddr(), t.server)
 }
 
 // override returns the rules with what o, which may be nil, has of its own.

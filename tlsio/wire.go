@@ -54,10 +54,7 @@ func (w *wire) Read(p []byte) (int, error) {
 			w.prefix = nil
 		}
 		w.gotBytes.Store(true)
-		if w.tap != nil {
-			w.tap.Received(p[:n])
-		}
-		return n, nil
+		return n, w.show(Tap.Received, p[:n])
 	}
 	if w.noWait && (w.ready == nil || !w.ready()) {
 		return 0, errWouldBlock
@@ -66,10 +63,9 @@ func (w *wire) Read(p []byte) (int, error) {
 	if n > 0 && !w.established {
 		w.gotBytes.Store(true)
 	}
-	if n > 0 && w.tap != nil {
-		w.tap.Received(p[:n])
-	}
-	if err != nil && !isTimeout(err) {
+	if e := w.show(Tap.Received, p[:n]); e != nil {
+		err = e
+	} else if err != nil && !isTimeout(err) {
 		w.eof = true
 	}
 	return n, err
@@ -97,8 +93,8 @@ func (w *wire) send(p []byte) (int, error) {
 		watch.Stop()
 		w.watched.Add(1)
 	}
-	if n > 0 && w.tap != nil {
-		w.tap.Sent(p[:n])
+	if e := w.show(Tap.Sent, p[:n]); e != nil {
+		err = e
 	}
 	return n, err
 }
@@ -127,8 +123,18 @@ func (w *wire) watch() *time.Timer {
 // ended tells the tap, if there is one, that nothing follows.
 func (w *wire) ended(err error) {
 	if w.tap != nil {
+		defer caught(new(error)) // nothing is left that could fail
 		w.tap.Closed(err)
 	}
+}
+
+// show gives p to the tap, if there is one and p isn't empty.
+func (w *wire) show(to func(Tap, []byte), p []byte) (err error) {
+	if w.tap != nil && len(p) > 0 {
+		defer caught(&err)
+		to(w.tap, p)
+	}
+	return err
 }
 
 const (

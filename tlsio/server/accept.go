@@ -75,7 +75,7 @@ func (s *Server) admits(remote netip.AddrPort) bool {
 	switch {
 	case !room:
 		return false
-	case !listed && s.handler.ConnectionRequest == nil, config.Admit != nil && config.Admit(remote) != nil:
+	case !listed && s.handler.ConnectionRequest == nil, !s.admit(config, remote):
 		s.countBlocked()
 		return false
 	case config.Budget == nil:
@@ -89,6 +89,21 @@ func (s *Server) admits(remote netip.AddrPort) bool {
 		s.mu.Unlock()
 	}
 	return fits
+}
+
+// admit asks Config.Admit. A panic there refuses the peer.
+func (s *Server) admit(config *Config, remote netip.AddrPort) (ok bool) {
+	if config.Admit == nil {
+		return true
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			ok = false
+			err := panicError("Admit", "", v)
+			s.spawn(func() { s.reportLater(nil, err) }) // not where packets are received
+		}
+	}()
+	return config.Admit(remote) == nil
 }
 
 // recommend says what the lists do. s.mu is held.
@@ -109,7 +124,7 @@ func (s *Server) request(config *Config, remote netip.AddrPort) bool {
 	r := &ConnectionRequest{Address: remote.Addr(), Port: int(remote.Port()), Accept: s.recommend(remote)}
 	s.mu.Unlock()
 	accept := r.Accept
-	if config.Admit != nil && config.Admit(remote) != nil {
+	if !s.admit(config, remote) {
 		accept = false
 	} else if h := s.handler.ConnectionRequest; h != nil {
 		if config.Post == nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"strings"
@@ -485,3 +486,25 @@ func (f *endlessFile) Read(p []byte) (int, error) {
 }
 func (f *endlessFile) Stat() (fs.FileInfo, error) { return nil, fs.ErrInvalid }
 func (f *endlessFile) Close() error               { return nil }
+
+// TestAdmitPanics: a panic in Config.Admit refuses the peer, is told as an Error, and
+// harms nobody else.
+func TestAdmitPanics(t *testing.T) {
+	var armed atomic.Bool
+	armed.Store(true)
+	b := newBench(t, Config{Admit: func(netip.AddrPort) error {
+		if armed.CompareAndSwap(true, false) {
+			panic("on purpose")
+		}
+		return nil
+	}}, Handler{}, noReady)
+	if conn, err := testNetwork(t).DialContext(within(t), "tcp", b.address()); err == nil {
+		newClient(t, conn)
+	}
+	if e := b.skipTo("Error"); !errors.Is(e.err, ErrPanic) || !strings.Contains(e.err.Error(), "Admit panicked: on purpose") {
+		t.Errorf("%v", e.err)
+	}
+	_, cl := b.open()
+	cl.send("x")
+	b.next("DataIn")
+}
