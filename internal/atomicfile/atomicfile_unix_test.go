@@ -1,3 +1,5 @@
+//go:build unix
+
 package atomicfile
 
 import (
@@ -9,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -229,9 +230,6 @@ func TestTree(t *testing.T) {
 // What a killed process has left is removed by the next one; what belongs to one that is
 // at work is not.
 func TestKilled(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("no locks")
-	}
 	if dir := os.Getenv("ATOMICFILE_KILLED"); dir != "" {
 		tr, err := NewTree(dir)
 		if err != nil {
