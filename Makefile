@@ -33,7 +33,7 @@ $(CERTS)/image: | $(INGOT)
 	$(INGOT) certs init $(CERTS)
 
 .PHONY: test
-test: peers vet unit networks fuzz-short ## everything that is tested, with the end-to-end tests in QEMU
+test: peers vet unit board networks fuzz-short ## everything that is tested, with the end-to-end tests in QEMU
 
 .PHONY: vet
 vet: certs ## gofmt, and go vet for the host and the boards
@@ -46,6 +46,10 @@ vet: certs ## gofmt, and go vet for the host and the boards
 .PHONY: unit
 unit: certs qemu ## go test of every package
 	$(GO) test -count=1 -timeout 30m ./...
+
+.PHONY: board
+board: qemu $(INGOT) ## the tests of what images are made of, on the emulated board
+	$(GO) run ./qemu/suites -ingot $(INGOT)
 
 # The same tests on our own stack, over a good wire and a bad one.
 .PHONY: networks

@@ -19,6 +19,7 @@ import (
 
 	"ingot.dev/certs"
 	"ingot.dev/certs/certstest"
+	"ingot.dev/internal/testenv"
 	"ingot.dev/tlsio"
 )
 
@@ -92,6 +93,7 @@ func store(t *testing.T, root string, template certstest.Template) (fs.FS, *cert
 }
 
 func TestStartRefuses(t *testing.T) {
+	testenv.NeedHost(t)
 	good := certstest.Template{Names: []string{"localhost"}}
 	quiet := slog.New(slog.DiscardHandler)
 	for _, c := range []struct {
@@ -116,6 +118,7 @@ func TestStartRefuses(t *testing.T) {
 // TestRunHosted: the same firmware without a board, wherever go:embed leaves the
 // store; a service that panics ends its connection only.
 func TestRunHosted(t *testing.T) {
+	testenv.NeedHost(t)
 	for _, root := range []string{".", "certs", "certs/image"} {
 		t.Run(root, func(t *testing.T) {
 			fsys, ca := store(t, root, certstest.Template{Names: []string{"localhost"}})

@@ -22,6 +22,7 @@ import (
 	"ingot.dev/board/driver/wdog"
 	"ingot.dev/board/nic/nictest"
 	"ingot.dev/certs/certstest"
+	"ingot.dev/internal/testenv"
 	"ingot.dev/net/inet"
 	"ingot.dev/net/netstack"
 	"ingot.dev/tlsio"
@@ -111,6 +112,7 @@ func dialTLS(t *testing.T, addr string, config *tls.Config) net.Conn {
 //
 //conform:ecma-419 HostProvider differs firmware.Start, firmware.System -- no global of default options: the System holds network and certificates, and Listen takes from it what a service's options lack
 func TestBoardNetwork(t *testing.T) {
+	testenv.NeedFiles(t)
 	noLeak(t)
 	fsys, ca := store(t, ".", certstest.Template{Names: []string{"board.test"}})
 	out := newConsole()
@@ -207,6 +209,7 @@ func (d *dog) Guard(ctx context.Context, o wdog.GuardOptions) error {
 
 // TestWatchdog: the health check is a datagram to itself and back.
 func TestWatchdog(t *testing.T) {
+	testenv.NeedHost(t)
 	noLeak(t)
 	out := newConsole()
 	s := &System{Net: inet.Host(), Log: out.log()}
@@ -235,6 +238,7 @@ func TestWatchdog(t *testing.T) {
 // TestHealthCheckFails when the network does not work, in time, and passes over
 // what is not its own.
 func TestHealthCheckFails(t *testing.T) {
+	testenv.NeedHost(t)
 	s := &System{Net: inet.Host()}
 	echo, err := s.newLoopback()
 	if err != nil {
@@ -271,6 +275,7 @@ func (noNetwork) ListenPacket(context.Context, string, string) (net.PacketConn, 
 
 // hostedSystem returns a running system on the host's network.
 func hostedSystem(t *testing.T, out *console) (*System, *certstest.CA) {
+	testenv.NeedHost(t)
 	fsys, ca := store(t, ".", certstest.Template{Names: []string{"localhost"}})
 	s, err := Start(t.Context(), Config{Certs: fsys, Log: out.log()})
 	if err != nil {
@@ -387,6 +392,7 @@ func TestClientsOfTheStore(t *testing.T) {
 // TestRunEnds: an end that the caller wants is no error, whatever its cause; one
 // that a part of the firmware brings about is, even if it looks the same.
 func TestRunEnds(t *testing.T) {
+	testenv.NeedHost(t)
 	fsys, _ := store(t, ".", certstest.Template{Names: []string{"localhost"}})
 	quiet := slog.New(slog.DiscardHandler)
 	own := errors.New("own")
@@ -432,6 +438,7 @@ func TestRunEnds(t *testing.T) {
 
 // TestMainInterrupted: Main serves until the program is interrupted.
 func TestMainInterrupted(t *testing.T) {
+	testenv.NeedHost(t)
 	noLeak(t)
 	fsys, _ := store(t, ".", certstest.Template{Names: []string{"localhost"}})
 	out := newConsole()
@@ -454,6 +461,7 @@ func TestMainInterrupted(t *testing.T) {
 // TestMainFails: what keeps Main from starting is on the console, and the exit
 // status says so.
 func TestMainFails(t *testing.T) {
+	testenv.NeedProcess(t)
 	if os.Getenv("FIRMWARE_TEST_MAIN") != "" {
 		Main(Config{})
 		return

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"ingot.dev/board/boards"
+	"ingot.dev/internal/testenv"
 	"ingot.dev/tools/image"
 )
 
@@ -51,6 +52,7 @@ var selftestImage = sync.OnceValues(func() (*builtImage, error) {
 
 func builtSelftest(t *testing.T) *builtImage {
 	t.Helper()
+	testenv.NeedProcess(t)
 	if testing.Short() {
 		t.Skip("builds an image")
 	}

@@ -1,3 +1,5 @@
+//go:build !imx6ulevk
+
 package tlsio_test
 
 import (

@@ -9,6 +9,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"ingot.dev/internal/testenv"
 )
 
 // The tests of this file are named after the rows of ECMA-419 section 10.14.
@@ -272,6 +274,7 @@ func TestUDPMulticast(t *testing.T) {
 
 // TestUDPMulticastHost joins a group for real and hears what is sent to it.
 func TestUDPMulticastHost(t *testing.T) {
+	testenv.NeedHost(t)
 	if os.Getenv("INGOT_TEST_NETWORK") != "" {
 		t.Skip("for the operating system's network")
 	}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ingot.dev/internal/testenv"
 )
 
 // fakeDevice is one device of a machine made of plain files.
@@ -24,6 +26,7 @@ type fakeDevice struct {
 // fakeMachine lays out the files of UIO in a directory.
 func fakeMachine(t *testing.T, devices ...fakeDevice) Root {
 	t.Helper()
+	testenv.NeedFiles(t)
 	dir := t.TempDir()
 	r := Root{Dev: filepath.Join(dir, "dev"), Sys: filepath.Join(dir, "sys")}
 	write := func(path, text string) {
@@ -204,6 +207,7 @@ func TestRegisterBounds(t *testing.T) {
 // out of it.
 func interruptible(t *testing.T) (*Device, *os.File) {
 	t.Helper()
+	testenv.NeedHost(t) // a pair of sockets is the device
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"ingot.dev/internal/testenv"
 )
 
 func TestIssuedCertificatesVerify(t *testing.T) {
@@ -89,6 +91,7 @@ func TestWritePEM(t *testing.T) {
 }
 
 func TestTree(t *testing.T) {
+	testenv.NeedFiles(t)
 	ca := NewCA(t, Template{})
 	id := ca.Intermediate(Template{}).Issue(Template{Names: []string{"a.test"}})
 	tree := Tree{}

@@ -3,10 +3,11 @@ package container_test
 import (
 	"bytes"
 	"crypto"
+	"embed"
 	"encoding/base64"
 	"errors"
-	"os"
-	"path/filepath"
+	"io/fs"
+	"path"
 	"strings"
 	"testing"
 
@@ -15,9 +16,14 @@ import (
 
 const password = "changeit"
 
+// The files are part of the test binary, so that it has them on a board too.
+//
+//go:embed testdata
+var testdata embed.FS
+
 func file(t testing.TB, name string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", name))
+	data, err := testdata.ReadFile("testdata/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,12 +34,12 @@ func file(t testing.TB, name string) []byte {
 func glob(t testing.TB, patterns ...string) (names []string) {
 	t.Helper()
 	for _, pattern := range patterns {
-		found, err := filepath.Glob(filepath.Join("testdata", pattern))
+		found, err := fs.Glob(testdata, "testdata/"+pattern)
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: %v, %v", pattern, found, err)
 		}
-		for _, path := range found {
-			if name := filepath.Base(path); !strings.HasPrefix(name, "refused.") {
+		for _, name := range found {
+			if name = path.Base(name); !strings.HasPrefix(name, "refused.") {
 				names = append(names, name)
 			}
 		}

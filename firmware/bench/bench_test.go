@@ -11,11 +11,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ingot.dev/internal/testenv"
 )
 
 // serve runs a service at one end of a TCP connection and returns the other.
 func serve(t *testing.T, service func(context.Context, net.Conn)) *net.TCPConn {
 	t.Helper()
+	testenv.NeedHost(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"ingot.dev/board"
 )
 
 // SelectVar is the environment variable that picks the network of a package's
@@ -24,8 +26,8 @@ type Dialer interface {
 // Selected returns the network that INGOT_TEST_NETWORK asks for, or nil for the
 // operating system's:
 //
-//	host       the operating system's, the default
-//	netstack   the loopback interface of one of our stacks, the one for images
+//	host       the operating system's, the default where there is one
+//	netstack   the loopback interface of one of our stacks, the default on a board
 //	wire       two stacks joined by a perfect wire
 //	wire:SEED  two stacks joined by one with faults
 //
@@ -42,6 +44,9 @@ func Selected(t testing.TB) Dialer {
 
 var selected = sync.OnceValues(func() (Dialer, error) {
 	text := os.Getenv(SelectVar)
+	if text == "" && board.Name != "" {
+		text = "netstack"
+	}
 	kind, seed, faulty := strings.Cut(text, ":")
 	switch kind {
 	case "", "host":

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"reflect"
 	"testing"
 	"time"
 
+	"ingot.dev/internal/testenv"
 	"ingot.dev/net/inet"
 )
 
@@ -68,6 +68,7 @@ func TestApply(t *testing.T) {
 }
 
 func TestHost(t *testing.T) {
+	testenv.NeedHost(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	n := inet.Host().With(inet.Options{Backlog: 4, ReadBuffer: 32 << 10})
@@ -95,31 +96,4 @@ func TestHost(t *testing.T) {
 	if _, err := n.DialContext(ctx, "nothing", "127.0.0.1:1"); err == nil {
 		t.Error("dialed")
 	}
-}
-
-func ExampleHost() {
-	ctx := context.Background()
-	n := inet.Host()
-	l, err := n.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	go func() {
-		c, err := l.Accept()
-		if err != nil {
-			return
-		}
-		io.WriteString(c, "the same on a board")
-		c.Close()
-	}()
-	c, err := n.DialContext(ctx, "tcp", l.Addr().String())
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer c.Close()
-	text, _ := io.ReadAll(c)
-	fmt.Println(string(text))
-	// Output: the same on a board
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ingot.dev/board/nic/nictest"
+	"ingot.dev/internal/testenv"
 	"ingot.dev/net/inet"
 	"ingot.dev/net/netstack"
 )
@@ -97,30 +98,35 @@ func TestLingerReset(t *testing.T) {
 		"loopback": {b, b, "127.0.0.1:7778"},
 		"host":     {inet.Host(), inet.Host(), "127.0.0.1:0"},
 	} {
-		l, err := n.listen.Listen(testContext(t), "tcp", n.address)
-		if err != nil {
-			t.Fatal(name, err)
-		}
-		for _, linger := range []int{-1, 0} {
-			c, err := n.dial.DialContext(testContext(t), "tcp", l.Addr().String())
+		t.Run(name, func(t *testing.T) {
+			if name == "host" {
+				testenv.NeedHost(t)
+			}
+			l, err := n.listen.Listen(testContext(t), "tcp", n.address)
 			if err != nil {
-				t.Fatal(name, err)
+				t.Fatal(err)
 			}
-			p, err := l.Accept()
-			if err != nil {
-				t.Fatal(name, err)
+			for _, linger := range []int{-1, 0} {
+				c, err := n.dial.DialContext(testContext(t), "tcp", l.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				p, err := l.Accept()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := p.(interface{ SetLinger(int) error }).SetLinger(linger); err != nil {
+					t.Error(err)
+				}
+				p.Close()
+				c.SetReadDeadline(time.Now().Add(limit))
+				_, err = c.Read(make([]byte, 1))
+				if reset := errors.Is(err, syscall.ECONNRESET); reset != (linger == 0) {
+					t.Errorf("linger %d: %v", linger, err)
+				}
+				c.Close()
 			}
-			if err := p.(interface{ SetLinger(int) error }).SetLinger(linger); err != nil {
-				t.Error(name, err)
-			}
-			p.Close()
-			c.SetReadDeadline(time.Now().Add(limit))
-			_, err = c.Read(make([]byte, 1))
-			if reset := errors.Is(err, syscall.ECONNRESET); reset != (linger == 0) {
-				t.Errorf("%s: linger %d: %v", name, linger, err)
-			}
-			c.Close()
-		}
-		l.Close()
+			l.Close()
+		})
 	}
 }

@@ -1,9 +1,12 @@
-// Package suites has no code: its tests run the tests of other packages in QEMU, as
-// images for the board. So what holds on an operating system is seen to hold on the
-// kernel, the netstack and the processor of the board too.
+// Command suites runs the tests of the packages that are, or can be, part of an image
+// on the emulated board, with "ingot test". So what holds on an operating system is
+// seen to hold on the kernel, the netstack and the processor of the board too. "make
+// board" calls it:
 //
-// A suite runs on our stack's loopback interface (INGOT_TEST_NETWORK=netstack, see
-// internal/simnet), with -test.short, as there is no operating system below it and
-// an emulated processor is slow. Tests that need files or programs skip there and
-// say so (internal/testenv); a suite of which too much is skipped fails.
-package suites
+//	go run ./qemu/suites [-ingot build/ingot]
+//
+// The tests run with -short, as an emulated processor is slow, and on our own stack's
+// loopback interface (internal/simnet). Tests that need files, programs or an operating
+// system's network skip there and say so (internal/testenv). A package of which too
+// many are skipped fails: the table in main.go has how many are expected to run.
+package main

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ingot.dev/internal/simnet"
+	"ingot.dev/internal/testenv"
 	"ingot.dev/tlsio"
 )
 
@@ -132,6 +133,7 @@ func compare(t *testing.T, kinds []kind, one, all []pace) {
 // TestFigureAllocations counts allocations per 16 KB write and the reads that take
 // it, both ends together: 2 at most, where each of them could have as many.
 func TestFigureAllocations(t *testing.T) {
+	testenv.NeedHost(t)
 	for _, k := range []kind{bare, conns, classWrites, classReads} {
 		t.Run(string(k), func(t *testing.T) {
 			f := newFlow(t, k, tlsio.HostNetwork{})
@@ -158,6 +160,7 @@ func TestFigureAllocations(t *testing.T) {
 // TestFigureAllocationsSmall counts them for messages of 64 bytes that an instance
 // reads and writes back, crypto/tls's at the other end included.
 func TestFigureAllocationsSmall(t *testing.T) {
+	testenv.NeedHost(t)
 	network := tlsio.HostNetwork{}
 	addr, end := echoClasses(t, network)
 	defer end()

@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"ingot.dev/internal/pki"
+	"ingot.dev/internal/testenv"
 	"ingot.dev/tlsio"
 )
 
 // Both ends of tlsio's connections, recorded by TLSOptions.Tap: each recording opens
 // decrypted, and a failed handshake says why it failed.
 func TestTap(t *testing.T) {
+	testenv.NeedHost(t)
 	ca, err := pki.NewAuthority(pki.Template{CommonName: "capture test"})
 	if err != nil {
 		t.Fatal(err)

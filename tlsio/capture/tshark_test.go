@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ingot.dev/internal/testenv"
 )
 
 const (
@@ -21,6 +23,7 @@ const (
 //
 //conform:ipworks config.SSLKeyLogFile differs tlsio/capture.Recorder.WriteTo -- a recording has its secrets in itself
 func TestWireshark(t *testing.T) {
+	testenv.NeedProcess(t)
 	server, client := pair(t)
 	with := func(c *tls.Config, change func(c *tls.Config)) *tls.Config {
 		c = c.Clone()
@@ -95,6 +98,7 @@ func inOrder(got, want []string) bool {
 // A recording whose middle is lost opens all the same, shows the handshake decrypted,
 // and says how much is missing.
 func TestWiresharkTruncated(t *testing.T) {
+	testenv.NeedProcess(t)
 	server, client := pair(t)
 	r, err := New(Options{Head: 8 << 10, Ring: 20 << 10})
 	if err != nil {
@@ -126,6 +130,7 @@ func TestWiresharkTruncated(t *testing.T) {
 
 // IPv6, an error that ended the connection, and a connection that is still open.
 func TestWiresharkEnds(t *testing.T) {
+	testenv.NeedProcess(t)
 	now := time.Date(2026, 3, 4, 5, 6, 7, 123456789, time.UTC)
 	r, err := New(Options{Ring: 256 << 10, Now: func() time.Time { now = now.Add(time.Millisecond); return now }})
 	if err != nil {

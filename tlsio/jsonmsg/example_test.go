@@ -1,3 +1,5 @@
+//go:build !imx6ulevk
+
 package jsonmsg_test
 
 import (

@@ -861,6 +861,7 @@ func TestRightPasswordsAtOnce(t *testing.T) {
 	}
 	s := newTestServer(t, func(o *ServerOptions) {
 		o.MaxAttempts, o.Password, o.MaxPassword = 1, password, len(text)+100
+		o.AuthTimeout = 10 * time.Minute // those that are there wait for the handshakes of all
 	})
 	var wg sync.WaitGroup
 	for range 3 {

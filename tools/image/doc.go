@@ -8,7 +8,7 @@
 // produces when PKG imports ingot.dev/board, which under a board's tag brings
 // in the kernel and the board. Build adds that import to programs that don't
 // have it, by an overlay file that exists only for the compiler: any main
-// package can be built unchanged, and the tests of any package (Options.Test). It tells
+// package can be built unchanged, and with PrepareTests the tests of any package. It tells
 // package firmware, by -X, a time below which a board's clock never goes. And it checks
 // the result against the board's budget.
 //

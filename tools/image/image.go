@@ -38,8 +38,6 @@ var (
 	ErrNoGo = errors.New("the Go toolchain is not installed")
 	// ErrNotMain says that the package is not a program.
 	ErrNotMain = errors.New("not a main package")
-	// ErrNoTests says that the package has no tests for the board.
-	ErrNoTests = errors.New("no test files")
 	// ErrTooLarge says that the image exceeds the board's budget or its RAM.
 	ErrTooLarge = errors.New("image is too large")
 )
@@ -49,12 +47,6 @@ type Options struct {
 	// Package is what go build would be given: an import path, a directory
 	// starting with "./", or Go files of one directory.
 	Package []string
-
-	// Test builds the tests of Package, which can be any one package, as go
-	// test -c does. The image takes the flags of a test binary (-test.run and
-	// so on) as its arguments, and ends with a test binary's exit status. It
-	// is exempt from the budget.
-	Test bool
 
 	// Output is the file to write.
 	Output string
@@ -162,21 +154,7 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 		return nil, fmt.Errorf("image: %w", err)
 	}
 	defer os.RemoveAll(temp)
-	file, in := overlayName, p.name
-	if opt.Test {
-		// A package of its own, which may import what imports the one tested.
-		file, in = overlayTestName, p.name+"_test"
-	}
-	gvisorDir := b.moduleDir(ctx, gvisor)
-	goroot, err := b.run(ctx, "env", "GOROOT")
-	if err != nil {
-		return nil, err
-	}
-	toolexec, err := makeCuts(temp, strings.TrimSpace(goroot), map[string]string{gvisor: gvisorDir})
-	if err != nil {
-		return nil, fmt.Errorf("image: %w", err)
-	}
-	overlay, err := writeOverlay(temp, filepath.Join(p.dir, file), in, opt.Overlay)
+	overlay, err := writeOverlay(temp, filepath.Join(p.dir, overlayName), p.name, opt.Overlay)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
@@ -187,20 +165,14 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	// stale image that would then be booted.
 	os.Remove(output)
 	linked := filepath.Join(temp, "image.elf")
-	args := []string{"build"}
-	if opt.Test {
-		args = []string{"test", "-c", "-vet=off"}
+	flags, err := b.flags(ctx, temp, overlay)
+	if err != nil {
+		return nil, err
 	}
-	// -buildvcs=false: whether a checkout has untracked files, such as an image
-	// built before, is no part of a program.
-	args = append(args, "-trimpath", "-buildvcs=false", "-tags", b.tags(), "-ldflags", b.ldflags(), "-overlay", overlay, "-o", linked)
-	args = append(args, gcflags(gvisorDir)...)
-	if toolexec != "" {
-		args = append(args, "-toolexec=/bin/sh '"+toolexec+"'") // in a temporary folder, from which one may not be allowed to execute
-	}
+	args := append([]string{"build", "-o", linked}, flags...)
 	args = append(args, opt.Flags...)
 	args = append(args, opt.Package...)
-	if isFiles(opt.Package) && !opt.Test {
+	if isFiles(opt.Package) {
 		args = append(args, filepath.Join(filepath.Dir(opt.Package[0]), overlayName))
 	}
 	if err := b.link(ctx, temp, args); err != nil {
@@ -213,7 +185,7 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	if need := im.RAM(); need > board.RAM && !opt.NoLimits {
 		return nil, fmt.Errorf("image: %w: its code and variables take %s of RAM, and %s has %s", ErrTooLarge, megabytes(need), board.Name, megabytes(board.RAM))
 	}
-	if !opt.Symbols && !opt.NoBudget && !opt.NoLimits && !opt.Test {
+	if !opt.Symbols && !opt.NoBudget && !opt.NoLimits {
 		im.Budget = board.ImageBudget
 		if im.Size > im.Budget {
 			return nil, fmt.Errorf("image: %w: %v", ErrTooLarge, im)
@@ -270,6 +242,28 @@ type builder struct {
 	env   []string // of the go command, in addition
 }
 
+// flags are those of the go command that make an image. What it reads for that is in
+// temp.
+func (b *builder) flags(ctx context.Context, temp, overlay string) ([]string, error) {
+	gvisorDir := b.moduleDir(ctx, gvisor)
+	goroot, err := b.run(ctx, "env", "GOROOT")
+	if err != nil {
+		return nil, err
+	}
+	toolexec, err := makeCuts(temp, strings.TrimSpace(goroot), map[string]string{gvisor: gvisorDir})
+	if err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
+	// -buildvcs=false: whether a checkout has untracked files, such as an image
+	// built before, is no part of a program.
+	flags := []string{"-trimpath", "-buildvcs=false", "-tags", b.tags(), "-ldflags", b.ldflags(), "-overlay", overlay}
+	flags = append(flags, gcflags(gvisorDir)...)
+	if toolexec != "" {
+		flags = append(flags, "-toolexec=/bin/sh '"+toolexec+"'") // in a temporary folder, from which one may not be allowed to execute
+	}
+	return flags, nil
+}
+
 func (b *builder) tags() string {
 	return strings.Join(append([]string{b.board.Name}, b.opt.Tags...), ",")
 }
@@ -299,13 +293,9 @@ func MainDir(ctx context.Context, opt Options) (string, error) {
 // found is the package to build from.
 type found struct{ name, dir string }
 
-// find asks the go command for the program's main package or, for tests, for the
-// package to test.
+// find asks the go command for the program's main package.
 func (b *builder) find(ctx context.Context) (found, error) {
 	what := strings.Join(b.opt.Package, " ")
-	if b.opt.Test && isFiles(b.opt.Package) {
-		return found{}, fmt.Errorf("image: %s: tests are built from a package, not from files", what)
-	}
 	for _, name := range b.opt.Package {
 		if err := b.isThere(name); err != nil {
 			return found{}, fmt.Errorf("image: %w", err)
@@ -313,7 +303,7 @@ func (b *builder) find(ctx context.Context) (found, error) {
 	}
 	// -e: what is wrong with the program is better said by the compiler, or
 	// gets put right before it runs (files to embed that are not made yet).
-	args := append([]string{"list", "-e", "-tags", b.tags(), "-f", `{{.Name}}{{"\t"}}{{.Dir}}{{"\t"}}{{len .TestGoFiles}} {{len .XTestGoFiles}}{{"\t"}}{{.Error}}{{"\x00"}}`}, b.opt.Package...)
+	args := append([]string{"list", "-e", "-tags", b.tags(), "-f", `{{.Name}}{{"\t"}}{{.Dir}}{{"\t"}}{{.Error}}{{"\x00"}}`}, b.opt.Package...)
 	out, err := b.run(ctx, args...)
 	if err != nil {
 		return found{}, err
@@ -322,13 +312,11 @@ func (b *builder) find(ctx context.Context) (found, error) {
 	if len(packages) != 2 { // each ends with a zero byte
 		return found{}, fmt.Errorf("image: %s names %d packages, an image is made from one", what, len(packages)-1)
 	}
-	f := strings.SplitN(packages[0], "\t", 4)
+	f := strings.SplitN(packages[0], "\t", 3)
 	switch {
-	case len(f) != 4 || f[0] == "" || f[1] == "":
+	case len(f) != 3 || f[0] == "" || f[1] == "":
 		return found{}, fmt.Errorf("image: %s: %s", what, strings.TrimSpace(f[len(f)-1]))
-	case b.opt.Test && f[2] == "0 0":
-		return found{}, fmt.Errorf("image: %s: %w", what, ErrNoTests)
-	case !b.opt.Test && f[0] != "main":
+	case f[0] != "main":
 		return found{}, fmt.Errorf("image: %s is package %s: %w", what, f[0], ErrNotMain)
 	}
 	return found{f[0], f[1]}, nil
@@ -368,11 +356,7 @@ func (b *builder) run(ctx context.Context, args ...string) (string, error) {
 	}
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = b.opt.Dir
-	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+b.board.GOARCH, "CGO_ENABLED=0")
-	if b.board.GOARM != "" {
-		cmd.Env = append(cmd.Env, "GOARM="+b.board.GOARM)
-	}
-	cmd.Env = append(cmd.Env, b.env...)
+	cmd.Env = append(b.environ(), b.env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
@@ -409,6 +393,15 @@ func (e *goError) Unwrap() []error {
 	return errs
 }
 
+// environ is the go command's environment, which has it build for the board.
+func (b *builder) environ() []string {
+	env := append(os.Environ(), "GOOS=linux", "GOARCH="+b.board.GOARCH, "CGO_ENABLED=0")
+	if b.board.GOARM != "" {
+		env = append(env, "GOARM="+b.board.GOARM)
+	}
+	return env
+}
+
 func isFiles(packages []string) bool { return strings.HasSuffix(packages[0], ".go") }
 
 // writeOverlay writes, into temp, a Go file of the package named that imports the
@@ -416,18 +409,28 @@ func isFiles(packages []string) bool { return strings.HasSuffix(packages[0], ".g
 // path, and others where they are to be seen. Format: "go help build", -overlay.
 func writeOverlay(temp, path, name string, others map[string]string) (string, error) {
 	file := filepath.Join(temp, filepath.Base(path))
-	src := fmt.Sprintf("package %s\n\nimport _ %q\n", name, boardPackage)
-	if err := os.WriteFile(file, []byte(src), 0o666); err != nil {
+	if err := writeImport(file, name); err != nil {
 		return "", err
 	}
 	replace := map[string]string{path: file}
 	maps.Copy(replace, others)
+	overlay := filepath.Join(temp, "overlay.json")
+	return overlay, writeReplace(overlay, replace)
+}
+
+// writeImport writes a file of the package named that imports the board.
+func writeImport(file, name string) error {
+	src := fmt.Sprintf("package %s\n\nimport _ %q\n", name, boardPackage)
+	return os.WriteFile(file, []byte(src), 0o666)
+}
+
+// writeReplace writes an overlay description.
+func writeReplace(file string, replace map[string]string) error {
 	b, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
-		return "", err
+		return err
 	}
-	overlay := filepath.Join(temp, "overlay.json")
-	return overlay, os.WriteFile(overlay, b, 0o666)
+	return os.WriteFile(file, b, 0o666)
 }
 
 // ReplaceDir returns an Overlay in which the directory at path, whether or not it

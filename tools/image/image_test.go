@@ -93,8 +93,6 @@ func TestBuild(t *testing.T) {
 		"loose/one.go":      plain,
 		"loose/two.go":      "package main\n\nfunc main() {}\n", // would collide with one.go
 		"example.test/x.go": "package x\n",
-		"lib/lib.go":        "package lib\n",
-		"lib/lib_test.go":   "package lib\n\nimport \"testing\"\n\nfunc TestX(*testing.T) {}\n",
 	})
 	out := filepath.Join(t.TempDir(), "new", "app.elf")
 	for _, c := range []struct {
@@ -107,7 +105,6 @@ func TestBuild(t *testing.T) {
 		{"with a tag", Options{Package: []string{"./tagged"}, Tags: []string{"fancy"}}},
 		{"a file", Options{Package: []string{"loose/one.go"}}},
 		{"with symbols", Options{Package: []string{"./plain"}, Symbols: true}},
-		{"the tests of a library", Options{Package: []string{"./lib"}, Test: true}},
 		{"with a flag", Options{Package: []string{"./plain"}, Flags: []string{"-gcflags=-N"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -119,7 +116,7 @@ func TestBuild(t *testing.T) {
 			if im.Path != out || im.Size == 0 || im.Code == 0 || im.Const == 0 || im.Data == 0 || im.Zero == 0 {
 				t.Errorf("%+v", im)
 			}
-			if line := im.String(); strings.Contains(line, "allowed") == (c.opt.Symbols || c.opt.Test) {
+			if line := im.String(); strings.Contains(line, "allowed") == c.opt.Symbols {
 				t.Errorf("a budget where there is none, or none where there is one: %s", line)
 			}
 			f, err := elf.Open(out)
@@ -171,8 +168,6 @@ func TestBuildRefuses(t *testing.T) {
 		{"no package", Options{}, nil, "no package"},
 		{"unknown board", Options{Package: []string{"./plain"}, Board: "toaster"}, nil, boards.Default},
 		{"a library", Options{Package: []string{"./lib"}}, ErrNotMain, "package lib"},
-		{"tests of a package without", Options{Package: []string{"./lib"}, Test: true}, ErrNoTests, "lib"},
-		{"tests of files", Options{Package: []string{"plain/main.go"}, Test: true}, nil, "from a package"},
 		{"several packages", Options{Package: []string{"./plain", "./lib"}}, nil, "2 packages"},
 		{"no such package", Options{Package: []string{"./nowhere"}}, nil, "nowhere"},
 		{"does not compile", Options{Package: []string{"./broken"}}, nil, "undefined: undefinedThing"},

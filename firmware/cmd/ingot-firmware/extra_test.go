@@ -5,10 +5,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ingot.dev/internal/testenv"
 )
 
 // What measures must not be in an image that is used.
 func TestBenchmarkIsNotInDefaultImage(t *testing.T) {
+	testenv.NeedProcess(t)
 	const bench = "ingot.dev/firmware/bench"
 	for _, tt := range []struct {
 		tags string

@@ -94,6 +94,13 @@ func (p *progress) clear() {
 	}
 }
 
+// end takes the line away, for one that show put there.
+func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+}
+
 // around returns a writer to w, which may be the same terminal: the line makes room.
 func (p *progress) around(w io.Writer) io.Writer {
 	if p.terminal == nil {

@@ -77,6 +77,7 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		newNewCommand(),
 		newRunCommand(),
 		newSizeCommand(),
+		newTestBootCommand(),
 		newTestCommand(),
 		newVersionCommand(),
 	)

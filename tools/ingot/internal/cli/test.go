@@ -1,14 +1,13 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"slices"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -20,16 +19,20 @@ import (
 	"ingot.dev/tools/ingot/internal/devtest"
 )
 
-// testFlags are test's own. They are parsed by package flag, so that they can be
-// typed as for go test, with one dash.
+// testFlags are test's. They are parsed by package flag, so that they can be typed as
+// for go test: with one dash or two, and among the packages.
 type testFlags struct {
 	board, tags, chdir string
-	verbose, network   bool
-	race, help         bool
-	timeout            time.Duration
+	network, help      bool
+	icount             bool
 	env                listFlag
 
-	// Those of the test binary are passed on.
+	// What go test is given, as it was typed.
+	forGo []string
+	// Whether output comes as it is printed, so that nothing should be written
+	// in between.
+	streams bool
+
 	set *flag.FlagSet
 }
 
@@ -38,8 +41,55 @@ type listFlag []string
 func (l *listFlag) String() string     { return strings.Join(*l, " ") }
 func (l *listFlag) Set(s string) error { *l = append(*l, s); return nil }
 
-// passed are flags of go test that the test binary takes too.
-var passed = []string{"run", "skip", "bench", "benchtime", "count", "cpu", "list", "parallel", "short", "shuffle", "failfast", "benchmem", "fullpath"}
+// The flags of go test that go to it: those that stand alone, which is to say that a
+// value needs "=", and those with a value. "go help test" and "go help testflag" have
+// them.
+var (
+	goTestBools  = []string{"a", "benchmem", "failfast", "fullpath", "json", "n", "short", "v", "work", "x"}
+	goTestValues = []string{"bench", "benchtime", "count", "cpu", "list", "mod", "p", "parallel", "run", "shuffle", "skip", "timeout", "vet"}
+)
+
+// refused are the others, with the reason why not.
+var refused = []struct {
+	names []string
+	why   string
+}{
+	{[]string{"race"}, "the race detector needs a 64-bit processor and cgo, which a board's images have not; use 'go test -race' on this machine"},
+	{[]string{"asan", "msan"}, "sanitizers need cgo, which a board's images have not"},
+	{[]string{"cover", "covermode", "coverpkg", "coverprofile"}, "coverage is counted in files, and a board has none; use 'go test -cover' on this machine"},
+	{[]string{"artifacts", "blockprofile", "blockprofilerate", "cpuprofile", "memprofile", "memprofilerate", "mutexprofile", "mutexprofilefraction", "outputdir", "trace"}, "profiles, traces and artifacts are files, and a board has none to write; use 'go test' on this machine, and 'ingot bench' for what a firmware costs"},
+	{[]string{"fuzz", "fuzzminimizetime", "fuzztime"}, "a fuzzer starts processes, and a board has one; use 'go test -fuzz' on this machine. What fuzz targets have as seeds is tested here too"},
+	{[]string{"c", "o"}, "test binaries are run here, not kept"},
+	{[]string{"exec"}, "what runs the test binaries is QEMU"},
+	{[]string{"asmflags", "buildmode", "buildvcs", "compiler", "gccgoflags", "gcflags", "installsuffix", "ldflags", "linkshared", "modfile", "overlay", "pgo", "pkgdir", "toolexec", "trimpath"}, "how an image is built is the board's matter"},
+}
+
+// passedFlag is a flag that goes to go test.
+type passedFlag struct {
+	f    *testFlags
+	name string
+	bool bool
+}
+
+func (p passedFlag) String() string   { return "" }
+func (p passedFlag) IsBoolFlag() bool { return p.bool }
+func (p passedFlag) Set(value string) error {
+	p.f.forGo = append(p.f.forGo, "-"+p.name+"="+value)
+	if off := p.bool && (value == "false" || value == "0"); !off {
+		switch p.name {
+		case "v", "json", "bench", "x", "n":
+			p.f.streams = true
+		}
+	}
+	return nil
+}
+
+// refusedFlag is one that goes nowhere.
+type refusedFlag string
+
+func (r refusedFlag) String() string   { return "" }
+func (r refusedFlag) IsBoolFlag() bool { return true } // whatever follows, it isn't reached
+func (r refusedFlag) Set(string) error { return errors.New(string(r)) }
 
 func newTestFlags() *testFlags {
 	f := &testFlags{set: flag.NewFlagSet("test", flag.ContinueOnError)}
@@ -50,56 +100,84 @@ func newTestFlags() *testFlags {
 	s.StringVar(&f.tags, "tags", "", "")
 	s.StringVar(&f.chdir, "C", "", "")
 	s.StringVar(&f.chdir, "chdir", "", "")
-	s.BoolVar(&f.verbose, "v", false, "")
 	s.BoolVar(&f.network, "network", true, "")
-	s.BoolVar(&f.race, "race", false, "")
+	s.BoolVar(&f.icount, "icount", false, "")
 	s.BoolVar(&f.help, "h", false, "")
 	s.BoolVar(&f.help, "help", false, "")
-	s.DurationVar(&f.timeout, "timeout", 10*time.Minute, "")
 	s.Var(&f.env, "env", "")
-	for _, name := range passed {
-		switch name {
-		case "short", "failfast", "benchmem", "fullpath":
-			s.Bool(name, false, "")
-		default:
-			s.String(name, "", "")
+	for _, name := range goTestBools {
+		s.Var(passedFlag{f, name, true}, name, "")
+	}
+	for _, name := range goTestValues {
+		s.Var(passedFlag{f, name, false}, name, "")
+	}
+	for _, r := range refused {
+		for _, name := range r.names {
+			s.Var(refusedFlag(r.why), name, "")
 		}
 	}
 	return f
 }
 
-// binaryArgs are what the test binary gets.
-func (f *testFlags) binaryArgs() []string {
-	args := []string{fmt.Sprintf("-test.timeout=%v", f.timeout)}
-	if f.verbose {
-		args = append(args, "-test.v")
-	}
-	f.set.Visit(func(g *flag.Flag) {
-		if slices.Contains(passed, g.Name) {
-			args = append(args, "-test."+g.Name+"="+g.Value.String())
+// parse takes the command line apart: flags, packages, and after "-args" or "--" what
+// is for the tests themselves.
+func (f *testFlags) parse(args []string) (packages, rest []string, err error) {
+	for len(args) > 0 {
+		switch args[0] {
+		case "-args", "--args", "--":
+			return packages, args[1:], nil
 		}
-	})
-	return args
+		if !strings.HasPrefix(args[0], "-") || args[0] == "-" {
+			packages, args = append(packages, args[0]), args[1:]
+			continue
+		}
+		// Parse goes on to the next flag, so it gets one at a time: the word, and
+		// what follows it if it takes a value.
+		n := 1
+		if name, _, inWord := strings.Cut(strings.TrimLeft(args[0], "-"), "="); !inWord && len(args) > 1 {
+			if known := f.set.Lookup(name); known != nil {
+				if b, ok := known.Value.(interface{ IsBoolFlag() bool }); !ok || !b.IsBoolFlag() {
+					n = 2
+				}
+			}
+		}
+		if err := f.set.Parse(args[:n]); err != nil {
+			var why refusedFlag
+			name, _, _ := strings.Cut(strings.TrimLeft(args[0], "-"), "=")
+			if known := f.set.Lookup(name); known != nil {
+				why, _ = known.Value.(refusedFlag)
+			}
+			if why != "" {
+				return nil, nil, fmt.Errorf("-%s: %s", name, string(why))
+			}
+			return nil, nil, fmt.Errorf("%w; flags of the tests' own stand behind -args", err)
+		}
+		args = args[n:]
+	}
+	return packages, nil, nil
 }
 
 func newTestCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "test [FLAGS] [PACKAGES] [-- ARGUMENT...]",
+		Use:   "test [FLAGS] [PACKAGES] [-args ARGUMENT...]",
 		Short: "Run the tests of packages on an emulated board, like 'go test'",
 		Long: `test builds the test binary of each package into an image, boots it in QEMU, and
-reports as 'go test' does, with its exit status. Any package will do, also of
-other modules; tests that need files or other programs fail there, unless they
-skip. Packages are named as for the go command; the default is the current one.
+reports as 'go test' does, with its exit status: it is 'go test' that does so. Any
+package will do, also of other modules, but those of the standard library. Packages
+are named as for the go command; the default is the current one. As many images are
+built and booted side by side as there are processors.
 
 Flags are those of go test, with one dash or two:
 
-  -run -skip -bench -benchtime -benchmem -count -cpu -failfast -list
-  -parallel -short -shuffle -v
+  -run -skip -bench -benchtime -benchmem -count -cpu -failfast -fullpath -json
+  -list -parallel -short -shuffle -timeout -v -vet
         as 'go help testflag' has them
-  -timeout 10m
-        ends a package's tests after so long; 0 for never
   -tags TAGS
         build tags in addition to the board's
+  -p N
+        as many packages at a time; each machine may take all of a board's memory
+  -a -mod -n -work -x
+        as 'go help build' has them
 
 and of the machine:
 
@@ -109,9 +187,15 @@ and of the machine:
         for the test's environment; may be repeated
   -network=false
         no network; otherwise the machine has one, on which the host is 10.0.2.2
+  -icount
+        one nanosecond of the machine's time per instruction, and none spent idle:
+        a test of hours may end in minutes. -timeout is of this time too
 
--race can't be: the race detector needs a 64-bit processor and cgo. Run it on this
-machine, with 'go test -race'.`,
+-race can't be: the race detector needs a 64-bit processor and cgo. Neither can what
+writes files or starts processes: -cover, profiles, -fuzz. Run these on this machine,
+with 'go test'.
+
+A test that needs files or other programs fails on a board, unless it skips.`,
 		Example: `  ingot test
   ingot test -v -run TestEcho ./...
   ingot test -bench . golang.org/x/crypto/chacha20poly1305`,
@@ -123,88 +207,82 @@ machine, with 'go test -race'.`,
 
 func runTest(cmd *cobra.Command, args []string) error {
 	f := newTestFlags()
-	var packages, rest []string
-	for len(args) > 0 && args[0] != "--" {
-		if err := f.set.Parse(args); err != nil {
-			return usageError(cmd, fmt.Errorf("%w; flags of go test that are not listed there make no sense on a board", err))
-		}
-		// Parse stops at the first word that is no flag, and swallows a "--".
-		n := len(args) - f.set.NArg()
-		if n > 0 && args[n-1] == "--" {
-			args = args[n-1:]
-			break
-		}
-		args = f.set.Args()
-		for len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-			packages, args = append(packages, args[0]), args[1:]
-		}
-	}
-	if len(args) > 0 {
-		rest = args[1:]
-	}
-	switch {
-	case f.help:
+	packages, rest, err := f.parse(args)
+	if f.help {
 		return cmd.Help()
-	case f.race:
-		return usageError(cmd, errors.New("-race: the race detector needs a 64-bit processor and cgo, which a board's images have not; use 'go test -race' on this machine"))
-	case f.timeout < 0:
-		return usageError(cmd, fmt.Errorf("-timeout %v: give a positive time, or 0 for never", f.timeout))
+	}
+	if err != nil {
+		return usageError(cmd, err)
 	}
 	if f.chdir != "" {
 		if err := os.Chdir(f.chdir); err != nil {
 			return err
 		}
 	}
-	board, err := boards.ByName(f.board)
+	self, err := ownPath()
 	if err != nil {
 		return err
 	}
-	opt := image.Options{Board: f.board, Go: os.Getenv("GO")}
+	opt := devtest.Options{
+		Image:   image.Options{Package: packages, Board: f.board, Go: os.Getenv("GO")},
+		Flags:   f.forGo,
+		Args:    rest,
+		Env:     f.env,
+		Network: f.network,
+		Exec:    []string{self, testBootName},
+		Out:     cmd.OutOrStdout(),
+		Err:     cmd.ErrOrStderr(),
+	}
+	if f.icount {
+		opt.ICount = qemu.ICountDeterministic
+	}
 	if f.tags != "" {
-		opt.Tags = strings.Split(f.tags, ",")
+		opt.Image.Tags = strings.Split(f.tags, ",")
 	}
-	if packages, err = listPackages(cmd.Context(), opt, board, packages); err != nil {
-		return err
+	if p := newProgress(cmd); p.terminal != nil && !f.streams {
+		defer p.end()
+		opt.Out, opt.Err = p.around(opt.Out), p.around(opt.Err)
+		start := time.Now()
+		opt.Watch = func(running []string) {
+			what := "Building"
+			if len(running) > 0 {
+				what = "Running " + strings.Join(running, ", ")
+			}
+			p.show(fmt.Sprintf("%s ... %d s", what, int(time.Since(start)/time.Second)))
+		}
 	}
-	limit := time.Duration(0)
-	if f.timeout > 0 {
-		limit = f.timeout + time.Minute // the binary's own comes first and says where it was
-	}
-	err = devtest.Run(cmd.Context(), devtest.Options{
-		Packages: packages,
-		Image:    opt,
-		Args:     append(f.binaryArgs(), rest...),
-		Verbose:  f.verbose,
-		Timeout:  limit,
-		Machine:  qemu.Config{Env: f.env, Network: f.network},
-		Out:      cmd.OutOrStdout(),
-	})
-	if errors.Is(err, devtest.ErrFailed) {
-		return &ExitError{Code: ExitFailure}
+	err = devtest.Run(cmd.Context(), opt)
+	if failed := (*devtest.FailedError)(nil); errors.As(err, &failed) {
+		return &ExitError{Code: failed.Code}
 	}
 	return err
 }
 
-// listPackages resolves patterns like ./... as the go command does for the board.
-func listPackages(ctx context.Context, opt image.Options, board boards.Board, patterns []string) ([]string, error) {
-	gocmd := opt.Go
-	if gocmd == "" {
-		gocmd = "go"
-	}
-	list := exec.CommandContext(ctx, gocmd, append([]string{"list", "-tags", strings.Join(append([]string{board.Name}, opt.Tags...), ","), "--"}, patterns...)...)
-	list.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+board.GOARCH, "CGO_ENABLED=0")
-	if board.GOARM != "" {
-		list.Env = append(list.Env, "GOARM="+board.GOARM)
-	}
-	var stderr strings.Builder
-	list.Stderr = &stderr
-	out, err := list.Output()
+// ownPath is the path of this program under the name by which it was called.
+func ownPath() (string, error) {
+	path, err := exec.LookPath(os.Args[0])
 	if err != nil {
-		return nil, fmt.Errorf("go list: %w\n%s", err, stderr.String())
+		return os.Executable()
 	}
-	found := strings.Fields(string(out))
-	if len(found) == 0 {
-		return nil, fmt.Errorf("%s: no packages", strings.Join(patterns, " "))
+	return filepath.Abs(path)
+}
+
+const testBootName = "test-boot"
+
+// newTestBootCommand is what go test calls to have a test binary run.
+func newTestBootCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                testBootName + " IMAGE [FLAG...]",
+		Short:              "Run a test binary for 'ingot test'",
+		Hidden:             true,
+		Args:               cobra.ArbitraryArgs,
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			code, err := devtest.Boot(cmd.Context(), args, cmd.OutOrStdout())
+			if err == nil && code != 0 {
+				err = &ExitError{Code: code}
+			}
+			return err
+		},
 	}
-	return found, nil
 }

@@ -1,13 +1,15 @@
 package devtest
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -15,37 +17,53 @@ import (
 	"ingot.dev/tools/image"
 )
 
-// ErrFailed says that tests failed; the report has said which.
-var ErrFailed = errors.New("tests failed")
+// FailedError says that go test ended with a status other than 0. What there is to
+// say about it has been printed.
+type FailedError struct{ Code int }
 
-// Options says what to test. Packages and Out are required.
+func (e *FailedError) Error() string { return fmt.Sprintf("go test ended with status %d", e.Code) }
+
+// Options says what to test.
 type Options struct {
-	// Packages are import paths, without patterns.
-	Packages []string
-	// Image is how to build; Package, Test and Output are set for each package.
+	// Image is how to build; its Package names what to test, see image.PrepareTests.
 	Image image.Options
-	// Args are the flags of the test binaries, as "-test.run=X".
+	// Flags are given to go test.
+	Flags []string
+	// Args are given to the test binaries, behind go test's -args.
 	Args []string
-	// Verbose passes on what the tests print as it comes.
-	Verbose bool
-	// Timeout ends a package's run; zero for never.
-	Timeout time.Duration
-	// Machine is how to boot; Image, Board, Args and Console are set for each
-	// package.
-	Machine qemu.Config
-	// Out receives the report.
-	Out io.Writer
+	// Env, Network and ICount are the machines': see qemu.Config.
+	Env     []string
+	Network bool
+	ICount  string
+	// Exec is the program, and its first arguments, that runs a test binary: one that
+	// calls Boot with the arguments that follow them.
+	Exec []string
+	// Out and Err receive what go test prints.
+	Out, Err io.Writer
+	// Watch, if set, is called every second until the tests are done, with what is
+	// running on a machine at that moment: names of test binaries.
+	Watch func(running []string)
 }
 
-// built is an image, or why there is none.
-type built struct {
-	pkg, file string
-	err       error
+// machineVar is the environment variable that tells Boot about the machine.
+const machineVar = "INGOT_TEST_MACHINE"
+
+// machine is what Boot has to know, and go test can't tell it.
+type machine struct {
+	Board   string
+	Env     []string
+	Network bool
+	ICount  string
+	// Running is a folder in which each Boot has a file, as long as its machine runs.
+	Running string
 }
 
-// Run tests all packages. It returns ErrFailed if a test failed, a package didn't
-// build, or a machine broke down; the report says which. Other errors are about the
-// run as a whole.
+// afterInterrupt is how long go test may take to end when it was interrupted.
+const afterInterrupt = 15 * time.Second
+
+// Run tests packages. The error is a *FailedError if a test failed or could not be
+// built; others are about the run as a whole, and wrap those of packages qemu and
+// image.
 func Run(ctx context.Context, o Options) error {
 	if _, err := qemu.Find(o.Image.Board); err != nil {
 		return err
@@ -55,115 +73,101 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	ctx, cancel := context.WithCancel(ctx)
-	images := make(chan built)
-	go func() {
-		defer close(images)
-		for i, pkg := range o.Packages {
-			opt := o.Image
-			opt.Package, opt.Test, opt.Output = []string{pkg}, true, filepath.Join(dir, fmt.Sprintf("%d.elf", i))
-			_, err := image.Build(ctx, opt)
-			select {
-			case images <- built{pkg, opt.Output, err}:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	defer func() {
-		cancel()
-		for range images { // the folder is removed when nobody writes to it
-		}
-	}()
-	failed := false
-	for b := range images {
-		ok, err := o.one(ctx, b)
-		if err != nil {
-			return err
-		}
-		failed = failed || !ok
+	tests, err := image.PrepareTests(ctx, o.Image, dir)
+	if err != nil {
+		return err
 	}
-	if err := ctx.Err(); err != nil {
+	m := machine{Board: o.Image.Board, Env: o.Env, Network: o.Network, ICount: o.ICount, Running: filepath.Join(dir, "running")}
+	if err := os.Mkdir(m.Running, 0o700); err != nil {
+		return err
+	}
+	setting, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	command, err := quote(o.Exec)
+	if err != nil {
+		return err
+	}
+	args := append([]string{"test", "-exec", command}, tests.Args...)
+	args = append(args, o.Flags...)
+	args = append(args, tests.Packages...)
+	if len(o.Args) > 0 {
+		args = append(append(args, "-args"), o.Args...)
+	}
+	gocmd := o.Image.Go
+	if gocmd == "" {
+		gocmd = "go"
+	}
+	cmd := exec.CommandContext(ctx, gocmd, args...)
+	cmd.Dir = o.Image.Dir
+	cmd.Env = append(tests.Env, machineVar+"="+string(setting))
+	cmd.Stdout, cmd.Stderr = o.Out, o.Err
+	isolate(cmd)
+	cmd.Cancel = func() error { return interruptGroup(cmd.Process) }
+	cmd.WaitDelay = afterInterrupt
+	if o.Watch != nil {
+		stop := watch(m.Running, o.Watch)
+		defer stop()
+	}
+	// The signal that Linux sends the go command when we die is bound to the thread
+	// that started it (prctl(2), PR_SET_PDEATHSIG).
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err = cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	}
-	if failed {
-		fmt.Fprintln(o.Out, "FAIL")
-		return ErrFailed
+	case errors.As(err, &exit) && exit.Exited():
+		return &FailedError{exit.ExitCode()}
+	case err != nil:
+		return fmt.Errorf("go test: %w", err)
 	}
 	return nil
 }
 
-// one runs a package's tests and reports on them. The error is one of writing the
-// report, or ctx's.
-func (o *Options) one(ctx context.Context, b built) (ok bool, err error) {
-	switch {
-	case ctx.Err() != nil:
-		return false, context.Cause(ctx)
-	case errors.Is(b.err, image.ErrNoTests):
-		_, err = fmt.Fprintf(o.Out, "?   \t%s\t[no test files]\n", b.pkg)
-		return true, err
-	case b.err != nil:
-		_, err = fmt.Fprintf(o.Out, "%v\nFAIL\t%s [build failed]\n", b.err, b.pkg)
-		return false, err
-	}
-	defer os.Remove(b.file)
-	var held bytes.Buffer
-	cfg := o.Machine
-	cfg.Image, cfg.Board, cfg.Args, cfg.Console = b.file, o.Image.Board, o.Args, &held
-	if o.Verbose {
-		cfg.Console = o.Out
-	}
-	run := ctx
-	if o.Timeout > 0 {
-		var cancel context.CancelFunc
-		run, cancel = context.WithTimeoutCause(ctx, o.Timeout, fmt.Errorf("it did not end within %v", o.Timeout))
-		defer cancel()
-	}
-	start := time.Now()
-	m, err := qemu.Start(run, cfg)
-	code := 0
-	if err == nil {
-		code, err = m.Wait()
-		m.Stop()
-	}
-	if ctx.Err() != nil {
-		return false, context.Cause(ctx)
-	}
-	took := fmt.Sprintf("%.3fs", time.Since(start).Seconds())
-	if err == nil && code == 0 {
-		// What was printed is shown only of failures, but for benchmarks.
-		if !o.Verbose {
-			if _, err := o.Out.Write(results(held.Bytes())); err != nil {
-				return false, err
-			}
+// quote writes a command the way that go test's -exec takes it: separated by spaces,
+// and in one or the other kind of quotes what has spaces itself ("go help run").
+func quote(command []string) (string, error) {
+	var words []string
+	for _, w := range command {
+		switch {
+		case w != "" && !strings.ContainsAny(w, " \t\n\r'\""):
+		case !strings.Contains(w, "'"):
+			w = "'" + w + "'"
+		case !strings.Contains(w, `"`):
+			w = `"` + w + `"`
+		default:
+			return "", fmt.Errorf("%s: go test can't run a program with both kinds of quotes in its name", w)
 		}
-		_, err = fmt.Fprintf(o.Out, "ok  \t%s\t%s\n", b.pkg, took)
-		return true, err
+		words = append(words, w)
 	}
-	if _, err := o.Out.Write(held.Bytes()); err != nil {
-		return false, err
-	}
-	switch {
-	case err != nil:
-		_, err = fmt.Fprintf(o.Out, "%v\nFAIL\t%s\t%s\n", err, b.pkg, took)
-	case code != 1:
-		_, err = fmt.Fprintf(o.Out, "exit status %d\nFAIL\t%s\t%s\n", code, b.pkg, took)
-	default:
-		_, err = fmt.Fprintf(o.Out, "FAIL\t%s\t%s\n", b.pkg, took)
-	}
-	return false, err
+	return strings.Join(words, " "), nil
 }
 
-// results returns the lines of benchmarks, and of what describes them.
-func results(out []byte) []byte {
-	var kept bytes.Buffer
-	for line := range bytes.Lines(out) {
-		for _, prefix := range []string{"Benchmark", "goos: ", "goarch: ", "pkg: ", "cpu: ", "coverage: ", "testing: warning: "} {
-			if strings.HasPrefix(string(line), prefix) {
-				kept.Write(line)
-				break
+// watch calls f every second with the names in dir, until stop is called and has
+// returned.
+func watch(dir string, f func([]string)) (stop func()) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-end:
+				return
+			case <-tick.C:
 			}
+			var running []string
+			entries, _ := os.ReadDir(dir)
+			for _, e := range entries {
+				_, name, _ := strings.Cut(e.Name(), "-")
+				running = append(running, name)
+			}
+			f(running)
 		}
-	}
-	return kept.Bytes()
+	}()
+	return func() { close(end); <-ended }
 }
