@@ -154,7 +154,8 @@ func TestHandshakeFlood(t *testing.T) {
 	for range 5 {
 		b.dial()
 	}
-	wait(t, "all wait", func() bool { return b.Statistics().Open == 5 })
+	// On a slow machine the first are dropped for the last before all are there.
+	wait(t, "all are there", func() bool { return b.Statistics().Accepted == 5 })
 	cl := b.dialTLS(clientTLS(t))
 	for range 10 {
 		e := b.next("Connected")

@@ -67,7 +67,7 @@ func TestEveryCommandIsDescribed(t *testing.T) {
 		if cmd.Short == "" || cmd.Long == "" {
 			t.Errorf("%s is not described", cmd.CommandPath())
 		}
-		if !cmd.Runnable() {
+		if !cmd.Runnable() || cmd.Hidden {
 			return
 		}
 		if cmd.Args == nil && !cmd.DisableFlagParsing {

@@ -274,6 +274,7 @@ func newTestBootCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:                testBootName + " IMAGE [FLAG...]",
 		Short:              "Run a test binary for 'ingot test'",
+		Long:               "test-boot is the program of -exec in what 'ingot test' has 'go test' do.",
 		Hidden:             true,
 		Args:               cobra.ArbitraryArgs,
 		DisableFlagParsing: true,
