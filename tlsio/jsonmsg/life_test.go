@@ -456,10 +456,11 @@ func TestPing(t *testing.T) {
 // TestKeepAliveWhileHandlersWork: a server that is slow itself mustn't blame its
 // client.
 func TestKeepAliveWhileHandlersWork(t *testing.T) {
+	const timeout = 3 * time.Second // longer than an emulated board may be held up
 	release := make(chan bool)
 	var handled atomic.Int32
 	s := newTestServer(t, func(o *ServerOptions) {
-		o.KeepAliveInterval, o.KeepAliveTimeout = 20*time.Millisecond, 500*time.Millisecond
+		o.KeepAliveInterval, o.KeepAliveTimeout = 20*time.Millisecond, timeout
 		o.MaxQueue = 1 // one message at a time
 		o.OnMessage = func(*Server, uint64, json.RawMessage) {
 			<-release
@@ -471,13 +472,13 @@ func TestKeepAliveWhileHandlersWork(t *testing.T) {
 	for i := range 10 {
 		c.Send(i + 1)
 	}
-	time.Sleep(1200 * time.Millisecond)
+	time.Sleep(timeout * 6 / 5)
 	if s.Stats().Authenticated != 1 {
 		t.Fatal("the client was disconnected")
 	}
 	close(release)
 	wait(t, "all messages", func() bool { return handled.Load() == 10 })
-	time.Sleep(700 * time.Millisecond)
+	time.Sleep(timeout * 6 / 5)
 	if s.Stats().Authenticated != 1 {
 		t.Error("the client was disconnected afterwards")
 	}
@@ -486,7 +487,7 @@ func TestKeepAliveWhileHandlersWork(t *testing.T) {
 // TestIdleTimeout is the client's own watch over its server.
 func TestIdleTimeout(t *testing.T) {
 	s := newTestServer(t, func(o *ServerOptions) { o.KeepAliveInterval = 20 * time.Millisecond })
-	alive := newTestClient(t, s.port, func(o *ClientOptions) { o.IdleTimeout = time.Second })
+	alive := newTestClient(t, s.port, func(o *ClientOptions) { o.IdleTimeout = 3 * time.Second })
 	ps := newPeerServer(t)
 	c := newTestClient(t, ps.port, func(o *ClientOptions) { o.IdleTimeout = 200 * time.Millisecond })
 	ps.login().ended()
@@ -496,7 +497,7 @@ func TestIdleTimeout(t *testing.T) {
 	}
 	c.next("close")
 	alive.next("authenticated")
-	time.Sleep(1200 * time.Millisecond)
+	time.Sleep(3600 * time.Millisecond)
 	alive.quiet()
 }
 
