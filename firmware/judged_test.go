@@ -14,12 +14,14 @@ import (
 
 	"ingot.dev/certs"
 	"ingot.dev/certs/certstest"
+	"ingot.dev/internal/testenv"
 	"ingot.dev/tlsio"
 )
 
 // TestServicesByStore: services judge their clients by a group of the store and by its
 // lists, with a key that the store doesn't have.
 func TestServicesByStore(t *testing.T) {
+	testenv.NeedHost(t)
 	ca := certstest.NewCA(t, certstest.Template{})
 	fleet := certstest.NewCA(t, certstest.Template{CommonName: "Fleet"})
 	server := ca.Issue(certstest.Template{Names: []string{"localhost"}})
