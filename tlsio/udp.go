@@ -32,8 +32,10 @@ const (
 	DefaultQueueBytes = 64 << 10
 	// packetCost is what a packet that waits to be read counts beside its bytes.
 	packetCost = 64
-	// sendPatience is how long a full network may hold a write up.
-	sendPatience = 20 * time.Millisecond
+	// sendPatience is how long a full network may hold a try to write up. There are
+	// several: on a busy machine one's time may be over before the network was asked.
+	sendPatience = 10 * time.Millisecond
+	sendTries    = 3
 )
 
 // ErrShortBuffer is returned by ReadInto if the next packet is longer than the
@@ -313,8 +315,13 @@ func (u *UDP) Write(p []byte, address string, port int) error {
 	if err := errs.err(op); err != nil {
 		return err
 	}
-	u.conn.SetWriteDeadline(time.Now().Add(sendPatience))
-	_, err := u.conn.WriteTo(p, &to)
+	var err error
+	for range sendTries {
+		u.conn.SetWriteDeadline(time.Now().Add(sendPatience))
+		if _, err = u.conn.WriteTo(p, &to); !isTimeout(err) {
+			break
+		}
+	}
 	switch {
 	case err == nil:
 		return nil
