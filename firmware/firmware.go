@@ -24,7 +24,7 @@ import (
 )
 
 // ErrNoEntropy says that there is no source of random numbers.
-var ErrNoEntropy = errors.New("no entropy: no seed came with the boot parameters and this board has no noise source that Ingot drives; " +
+var ErrNoEntropy = errors.New("no entropy: no seed came with the boot parameters and no noise source of the processor's gave one; " +
 	"have the boot loader write 32 fresh random bytes into the boot parameters (in QEMU, 'ingot run' does)")
 
 // Config says what a firmware is.

@@ -23,6 +23,7 @@ type Board struct {
 	Params   uint32 // page that a loader fills with boot parameters
 
 	SetUp   []*Steps // what no loader may have done before
+	Noise   []NoiseSource
 	Devices []Device
 }
 

@@ -114,6 +114,9 @@ func boot(b *Board) *Context {
 	block := (*[maxParams]byte)(unsafe.Pointer(uintptr(b.Params + deviceMap)))[:]
 	p := findParams(block)
 	k.applyParams(p)
+	for i := 0; i < len(b.Noise); i++ {
+		k.gatherNoise(&b.Noise[i])
+	}
 	if !k.mapClock() || !k.start(b, p, rt0Addr()) {
 		k.giveUp("the board's RAM is too small for this image")
 	}

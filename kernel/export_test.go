@@ -2,10 +2,11 @@
 
 package kernel
 
-// RunSteps goes through steps on simulated registers.
-func RunSteps(steps Steps, r Registers) {
+// RunSteps goes through steps on simulated registers, and tells whether it came to their
+// end.
+func RunSteps(steps Steps, r Registers) bool {
 	m := machine{registers: r}
-	m.setUp(steps)
+	return m.setUp(steps)
 }
 
 // StepPolls is how often StepWait looks.

@@ -110,7 +110,7 @@ func (k *Kernel) getrandom(buf, n, flags uint32) int32 {
 		if !k.random.told {
 			k.random.told = true
 			var b textBuffer
-			b.string("ingot: no entropy: the program waits for random numbers. No seed came with the boot parameters, and no driver of a noise source has given any: have the boot loader write 32 fresh random bytes into the boot parameters (in QEMU, 'ingot run' does)\n")
+			b.string("ingot: no entropy: the program waits for random numbers. No seed came with the boot parameters, and no noise source has given one: have the boot loader write 32 fresh random bytes into the boot parameters (in QEMU, 'ingot run' does)\n")
 			k.print(&b)
 		}
 		k.blockOn(&k.random.waiters, waitRandom, 0)

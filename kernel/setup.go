@@ -34,8 +34,8 @@ const (
 // console to say so on.
 const stepPolls = 20000
 
-// setUp goes through the steps of a board.
-func (m *machine) setUp(steps Steps) {
+// setUp goes through the steps of a board, and tells whether it came to their end.
+func (m *machine) setUp(steps Steps) bool {
 	for i := 0; i < len(steps); i++ {
 		s := &steps[i]
 		addr := s[stepAddr] &^ stepKind
@@ -45,7 +45,7 @@ func (m *machine) setUp(steps Steps) {
 			}
 		case StepUnless:
 			if m.readRegister(addr)&s[stepMask] == s[stepValue] {
-				return
+				return false
 			}
 		case StepCounter:
 			m.setFrequency(s[stepValue])
@@ -57,4 +57,5 @@ func (m *machine) setUp(steps Steps) {
 			m.writeRegister(addr, v)
 		}
 	}
+	return true
 }

@@ -382,6 +382,32 @@ func (s *soc) check(console, rx, from, ethernet uint32) {
 	}
 }
 
+// TestBoardsNoise: each processor that a board is made with has one source of noise, which
+// the board knows; the emulator has none.
+func TestBoardsNoise(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		sources []kernel.NoiseSource
+		want    map[uint32]uint32
+	}{
+		{"imx6ulevk", imx6ulevk.Noise, map[uint32]uint32{anyUL: kernel.NoiseCAAM, emulator: 0}},
+		{"imx6ullevk", imx6ullevk.Noise, map[uint32]uint32{anyULL: kernel.NoiseRNGB, emulator: 0}},
+		{"usbarmory", usbarmory.Noise, map[uint32]uint32{anyUL: kernel.NoiseCAAM, anyULL: kernel.NoiseRNGB, emulator: 0}},
+	} {
+		for digprog, want := range c.want {
+			var kind uint32
+			for _, s := range c.sources {
+				if kernel.RunSteps(*s.Absent, newSOC(t, digprog)) {
+					kind += s.Kind
+				}
+			}
+			if kind != want {
+				t.Errorf("%s on %#x has source %d, want %d", c.name, digprog, kind, want)
+			}
+		}
+	}
+}
+
 // TestNoEthernetPLL: a PLL that never locks doesn't keep the board from starting.
 func TestNoEthernetPLL(t *testing.T) {
 	for _, steps := range [][]*kernel.Steps{imx6ulevk.SetUp, imx6ullevk.SetUp, usbarmory.SetUp} {

@@ -32,7 +32,7 @@ func Ethernet(o EthernetOptions) (nic.Device, error) {
 		return nil, none("its i.MX6ULZ has no Ethernet controller")
 	}
 	// The PHY, a DP83825I, is at address 0. The emulator has another one, at 1.
-	d, err := enet.Open("enet2", enet.Options{HardwareAddr: o.HardwareAddr, PHYAddresses: []uint8{0, 1}, Log: o.Log})
+	d, err := ethernet(2, "enet2", []uint8{0, 1}, o)
 	if errors.Is(err, enet.ErrNoPHY) {
 		return nil, none(err.Error())
 	}

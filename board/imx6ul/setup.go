@@ -230,3 +230,21 @@ var Expander = kernel.Steps{
 
 	{gpio5, latch, latch},
 }
+
+// Not all processors of the family have both noise sources: NoCAAM and NoRNGB tell those
+// that lack one (kernel.NoiseSource.Absent). The emulator has neither.
+var (
+	NoCAAM = kernel.Steps{
+		{digprog | kernel.StepUnless, kernel.AllBits, emulated},
+		{digprog | kernel.StepUnless, 0xff0000, 0x650000}, // i.MX6ULL, i.MX6ULZ
+	}
+	NoRNGB = kernel.Steps{
+		{digprog | kernel.StepUnless, 0xff0000, emulated}, // i.MX6UL
+	}
+)
+
+// Where they are: chapter "Memory Maps".
+const (
+	CAAM = 0x02140000
+	RNGB = 0x02284000
+)

@@ -20,6 +20,7 @@ var machine = kernel.Board{
 	Params:   0x00910000, // in OCRAM, which survives a warm reset
 
 	SetUp: SetUp,
+	Noise: Noise,
 	Devices: []kernel.Device{
 		{Name: "enet1", Regs: 0x02188000, Size: 0x4000, IRQ: 150, DMA: 512 << 10},
 		{Name: "enet2", Regs: 0x020B4000, Size: 0x4000, IRQ: 152, DMA: 512 << 10},

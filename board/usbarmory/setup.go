@@ -27,3 +27,9 @@ const (
 	White = 1 << 21
 	Blue  = 1 << 22
 )
+
+// Noise is what the kernel's random numbers come from without a seed.
+var Noise = []kernel.NoiseSource{
+	{Kind: kernel.NoiseCAAM, Base: imx6ul.CAAM, Absent: &imx6ul.NoCAAM},
+	{Kind: kernel.NoiseRNGB, Base: imx6ul.RNGB, Absent: &imx6ul.NoRNGB},
+}

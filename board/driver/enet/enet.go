@@ -46,6 +46,10 @@ type Options struct {
 	// boot loader (or the emulator) left in the controller.
 	HardwareAddr net.HardwareAddr
 
+	// FindAddr is asked for the address when HardwareAddr is nil and nobody left one
+	// in the controller. When it is nil, too, there is none.
+	FindAddr func() (net.HardwareAddr, error)
+
 	// PHYAddresses are the MDIO addresses to look for the PHY at, in order;
 	// the first that answers is taken. When nil, all of them, upwards.
 	PHYAddresses []uint8
@@ -166,7 +170,14 @@ func hardwareAddr(hw Hardware, o Options) (net.HardwareAddr, error) {
 		lo, hi := hw.Read32(palr), hw.Read32(paur)
 		addr = net.HardwareAddr{byte(lo >> 24), byte(lo >> 16), byte(lo >> 8), byte(lo), byte(hi >> 24), byte(hi >> 16)}
 		if bytes.Equal(addr, make([]byte, 6)) {
-			return nil, ErrNoAddress
+			if o.FindAddr == nil {
+				return nil, ErrNoAddress
+			}
+			found, err := o.FindAddr()
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", ErrNoAddress, err)
+			}
+			addr = slices.Clone(found)
 		}
 	}
 	if len(addr) != 6 || addr[0]&1 != 0 || bytes.Equal(addr, make([]byte, 6)) {

@@ -143,10 +143,15 @@ func TestHardwareAddr(t *testing.T) {
 		want        net.HardwareAddr
 		wantErr     error
 		wantAnyFail bool
+		find        func() (net.HardwareAddr, error)
 	}{
 		{name: "the controller's", inside: addrA, want: addrA},
 		{name: "the option's", inside: addrA, option: addrB, want: addrB},
 		{name: "option alone", inside: make([]byte, 6), option: addrB, want: addrB},
+		{name: "found elsewhere", inside: make([]byte, 6), find: func() (net.HardwareAddr, error) { return addrB, nil }, want: addrB},
+		{name: "not looked for", inside: addrA, find: func() (net.HardwareAddr, error) { return addrB, nil }, want: addrA},
+		{name: "not found", inside: make([]byte, 6), find: func() (net.HardwareAddr, error) { return nil, io.EOF }, wantErr: enet.ErrNoAddress},
+		{name: "a group's found", inside: make([]byte, 6), find: func() (net.HardwareAddr, error) { return net.HardwareAddr{1, 0, 0x5e, 0, 0, 1}, nil }, wantAnyFail: true},
 		{name: "none", inside: make([]byte, 6), wantErr: enet.ErrNoAddress},
 		{name: "multicast", inside: net.HardwareAddr{1, 0, 0x5e, 0, 0, 1}, wantAnyFail: true},
 		{name: "zero option", inside: addrA, option: make([]byte, 6), wantAnyFail: true},
@@ -154,7 +159,7 @@ func TestHardwareAddr(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newModel(t, enetmodel.Options{HardwareAddr: tt.inside})
-			d, err := enet.New(m, enet.Options{HardwareAddr: tt.option, Log: quiet})
+			d, err := enet.New(m, enet.Options{HardwareAddr: tt.option, FindAddr: tt.find, Log: quiet})
 			if tt.wantErr != nil || tt.wantAnyFail {
 				if err == nil {
 					d.Close()
