@@ -25,9 +25,9 @@
 //
 // # Time
 //
-// The clock starts at the later of the boot loader's time and the build's, which
-// 'ingot build' puts into the image. A time server corrects it. It never goes below
-// the build's time. Validity of certificates is judged on it, and the console says
+// The clock starts at the latest of the boot loader's time, that of the board's own clock
+// and the build's, which 'ingot build' puts into the image. A time server corrects it, and
+// the board's clock with it. It never goes below the build's time. Validity of certificates is judged on it, and the console says
 // where it came from.
 //
 // # Settings

@@ -106,6 +106,7 @@ type System struct {
 
 	stack *netstack.Stack // nil when hosted
 	guard context.CancelFunc
+	clock boardClock
 
 	partsMu sync.Mutex
 	parts   []any // see Register
@@ -239,7 +240,8 @@ func (s *System) loadCerts(c *Config, hosted bool) error {
 		}
 	}
 	if !hosted {
-		source, err := startClock(time.Now(), buildFloor(), setClock)
+		s.clock.log = s.Log
+		source, err := startClock(time.Now(), s.clock.open(devices.OpenClock), buildFloor(), setClock)
 		if err != nil {
 			return err
 		}
@@ -260,7 +262,7 @@ func (s *System) loadCerts(c *Config, hosted bool) error {
 func (s *System) openStack(ctx context.Context, port nic.Device, set settings) error {
 	stack, err := netstack.Open(ctx, port, netstack.Config{
 		Address: set.address, Gateway: set.gateway, DNS: set.dns, NTP: set.ntp, Hostname: set.hostname,
-		SetClock: setClock, Floor: buildFloor(), Log: s.Log,
+		SetClock: s.clock.set, Floor: buildFloor(), Log: s.Log,
 	})
 	if err != nil {
 		return fmt.Errorf("network: %w", err)
@@ -275,6 +277,7 @@ func (s *System) Close() error {
 	if s.guard != nil {
 		s.guard()
 	}
+	defer s.clock.close()
 	if s.stack != nil {
 		return s.stack.Close()
 	}

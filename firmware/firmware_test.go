@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot.dev/board/devices"
 	"ingot.dev/certs"
 	"ingot.dev/certs/certstest"
 	"ingot.dev/internal/testenv"
@@ -26,24 +27,27 @@ import (
 func TestStartClock(t *testing.T) {
 	at := func(sec int64) time.Time { return time.Unix(sec, 0) }
 	for _, c := range []struct {
-		name       string
-		now, floor time.Time
-		set        time.Time // zero if it is left alone
-		source     string
+		name              string
+		now, board, floor time.Time
+		set               time.Time // zero if it is left alone
+		source            string
 	}{
-		{"the loader's is later", at(200), at(100), time.Time{}, "boot loader"},
-		{"both the same", at(100), at(100), time.Time{}, "boot loader"},
-		{"no loader's", at(0), at(100), at(100), "build"},
-		{"no build's", at(5), time.Time{}, time.Time{}, "boot loader"},
+		{"the loader's is later", at(200), time.Time{}, at(100), time.Time{}, "boot loader"},
+		{"both the same", at(100), time.Time{}, at(100), time.Time{}, "boot loader"},
+		{"no loader's", at(0), time.Time{}, at(100), at(100), "build"},
+		{"no build's", at(5), time.Time{}, time.Time{}, time.Time{}, "boot loader"},
+		{"the board's is later", at(0), at(300), at(100), at(300), "board's clock"},
+		{"the loader's is later than the board's", at(400), at(300), at(100), time.Time{}, "boot loader"},
+		{"the board's was wrong", at(0), at(50), at(100), at(100), "build"},
 	} {
 		var set time.Time
-		source, err := startClock(c.now, c.floor, func(now time.Time) error { set = now; return nil })
+		source, err := startClock(c.now, c.board, c.floor, func(now time.Time) error { set = now; return nil })
 		if err != nil || !set.Equal(c.set) || !strings.Contains(source, c.source) {
 			t.Errorf("%s: set to %v, source %q, %v", c.name, set, source, err)
 		}
 	}
 	cause := errors.New("no clock")
-	if _, err := startClock(at(0), at(1), func(time.Time) error { return cause }); !errors.Is(err, cause) {
+	if _, err := startClock(at(0), time.Time{}, at(1), func(time.Time) error { return cause }); !errors.Is(err, cause) {
 		t.Errorf("a clock that can't be set: %v", err)
 	}
 	for in, want := range map[string]int64{"": 0, "1700000000": 1700000000, "-1": 0, "x": 0, "99999999999999999999": 0} {
@@ -51,6 +55,52 @@ func TestStartClock(t *testing.T) {
 			t.Errorf("parseSeconds(%q) = %d, want %d", in, got, want)
 		}
 	}
+}
+
+// A fakeClock is a board's.
+type fakeClock struct {
+	now    time.Time
+	err    error // of Now and Set
+	set    []time.Time
+	closed int
+}
+
+func (c *fakeClock) Now() (time.Time, error) { return c.now, c.err }
+func (c *fakeClock) Set(t time.Time) error   { c.set = append(c.set, t); return c.err }
+func (c *fakeClock) Close() error            { c.closed++; return nil }
+
+func TestBoardClock(t *testing.T) {
+	at := time.Unix(1e9, 0)
+	keeper := func(c *fakeClock, err error) (*boardClock, time.Time) {
+		b := &boardClock{log: slog.New(slog.DiscardHandler)}
+		return b, b.open(func() (devices.Clock, error) {
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		})
+	}
+	good := &fakeClock{now: at}
+	b, now := keeper(good, nil)
+	b.keep(at.Add(time.Hour))
+	b.keep(at.Add(2 * time.Hour))
+	b.close()
+	b.keep(at)
+	b.close()
+	if !now.Equal(at) || len(good.set) != 2 || !good.set[1].Equal(at.Add(2*time.Hour)) || good.closed != 1 {
+		t.Errorf("a good clock says %v, and is set to %v, closed %d times", now, good.set, good.closed)
+	}
+	bad := &fakeClock{err: errors.New("stuck")}
+	b, now = keeper(bad, nil)
+	b.keep(at)
+	b.keep(at)
+	if !now.IsZero() || len(bad.set) != 1 || bad.closed != 1 {
+		t.Errorf("a bad clock says %v, and is set to %v, closed %d times", now, bad.set, bad.closed)
+	}
+	if b, now = keeper(nil, devices.ErrHosted); !now.IsZero() || b.clock != nil {
+		t.Errorf("no clock says %v", now)
+	}
+	b.keep(at)
 }
 
 func TestReadSettings(t *testing.T) {

@@ -30,6 +30,13 @@ type EthernetOptions struct {
 	Log          *slog.Logger // nil for slog.Default()
 }
 
+// A Clock goes on without the processor, while it has power. See package snvs.
+type Clock interface {
+	Now() (time.Time, error) // an error where nobody has set it since it had power
+	Set(time.Time) error
+	Close() error
+}
+
 // A Watchdog resets the board unless it is serviced in time. See package wdog.
 type Watchdog interface {
 	// Start starts it, for good; timeout is 1 s to 128 s.

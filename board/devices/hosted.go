@@ -9,3 +9,6 @@ func Ethernet(EthernetOptions) (nic.Device, error) { return nil, ErrHosted }
 
 // OpenWatchdog opens the board's watchdog.
 func OpenWatchdog() (Watchdog, error) { return nil, ErrHosted }
+
+// OpenClock opens the board's clock.
+func OpenClock() (Clock, error) { return nil, ErrHosted }
