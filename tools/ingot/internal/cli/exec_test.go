@@ -20,6 +20,10 @@ func TestExec(t *testing.T) {
 	if code != ExitOK || !strings.Contains(stdout, image) || !strings.Contains(stdout, "MB of") {
 		t.Fatalf("build: %d, %q, %q; want a line about the size", code, stdout, stderr)
 	}
+	broken := filepath.Join(t.TempDir(), "broken.go")
+	if err := os.WriteFile(broken, []byte("package main\n\nfunc main() { nothing() }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name   string
 		args   []string
@@ -33,7 +37,8 @@ func TestExec(t *testing.T) {
 		{"panic", []string{"exec", "--env", "FAIL=1", image}, 2, "panic: told to", ""},
 		{"counted instructions", []string{"exec", "--icount", image}, ExitOK, "linux/arm", ""},
 		{"not key=value", []string{"exec", "--env", "X", image}, ExitUsage, "", "key=value"},
-		{"does not compile", []string{"exec", "testdata/nowhere.go"}, ExitFailure, "", "nowhere.go"},
+		{"is not there", []string{"exec", "testdata/nowhere.go"}, ExitInput, "", "nowhere.go"},
+		{"does not compile", []string{"exec", broken}, ExitFailure, "", "broken.go:3:15: undefined: nothing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, stdout, stderr := run(t, c.args...)
