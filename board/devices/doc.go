@@ -22,6 +22,17 @@ var ErrHosted = errors.New("devices: no board: the program runs on an operating 
 // ErrNoEthernet says that this board has no Ethernet port.
 var ErrNoEthernet = errors.New("devices: this board has no Ethernet port")
 
+// ErrNoLight says that this board has no LED of a name that programs can switch.
+var ErrNoLight = errors.New("devices: this board has no such LED")
+
+// Lights are a board's LEDs.
+type Lights interface {
+	// Set switches one on or off; the error wraps ErrNoLight.
+	Set(name string, on bool) error
+	// Close leaves them as they are.
+	Close() error
+}
+
 // EthernetOptions adjust an Ethernet port. The zero value is good.
 type EthernetOptions struct {
 	// HardwareAddr is the port's MAC address; nil for the one that the boot

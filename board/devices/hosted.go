@@ -12,3 +12,6 @@ func OpenWatchdog() (Watchdog, error) { return nil, ErrHosted }
 
 // OpenClock opens the board's clock.
 func OpenClock() (Clock, error) { return nil, ErrHosted }
+
+// OpenLights opens the board's LEDs.
+func OpenLights() (Lights, error) { return nil, ErrHosted }

@@ -8,3 +8,6 @@ import "ingot.dev/board/nic"
 func Ethernet(o EthernetOptions) (nic.Device, error) {
 	return ethernet(1, "enet1", []uint8{2}, o)
 }
+
+// OpenLights opens the board's LEDs: there is none that programs can switch.
+func OpenLights() (Lights, error) { return nil, ErrNoLight }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 
 	"ingot.dev/board/driver/enet"
+	"ingot.dev/board/driver/gpio"
 	"ingot.dev/board/nic"
 	"ingot.dev/board/uio"
+	"ingot.dev/board/usbarmory"
 )
 
 // Ethernet opens the port of the LAN model: ENET2. The other models have none; the error
@@ -40,4 +42,24 @@ func Ethernet(o EthernetOptions) (nic.Device, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// OpenLights opens the board's LEDs, "white" and "blue".
+func OpenLights() (Lights, error) {
+	bank, err := gpio.Open("gpio4")
+	if err != nil {
+		return nil, err
+	}
+	return lights{bank}, nil
+}
+
+type lights struct{ *gpio.Bank }
+
+func (l lights) Set(name string, on bool) error {
+	pin, ok := map[string]uint32{"white": usbarmory.White, "blue": usbarmory.Blue}[name]
+	if !ok {
+		return fmt.Errorf("%w: %q; there are white and blue", ErrNoLight, name)
+	}
+	l.Bank.Set(pin, !on) // they are between the supply and the pin
+	return nil
 }
