@@ -17,7 +17,7 @@ var constructor = regexp.MustCompile(`^(New|Open|Dial|Listen|Terminate|Originate
 // a runnable Example of its package.
 func TestExamples(t *testing.T) {
 	for _, dir := range []string{"tlsio", "tlsio/server", "tlsio/server/certificate", "tlsio/jsonmsg", "tlsio/resolver", "tlsio/ntp", "tlsio/capture", "tlsio/nodecert",
-		"firmware/endpoint", "firmware/relay", "firmware/static", "firmware/status", "firmware/hub"} {
+		"firmware/endpoint", "firmware/relay", "firmware/static", "firmware/status", "firmware/hub", "firmware/syslog"} {
 		made, shown := map[string]bool{}, map[string]bool{}
 		fset := token.NewFileSet()
 		files, err := filepath.Glob(filepath.Join("..", filepath.FromSlash(dir), "*.go"))

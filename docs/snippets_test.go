@@ -21,7 +21,7 @@ import (
 
 // documents are those whose Go code must compile and whose links must lead
 // somewhere.
-var documents = []string{"tlsio.md", "architecture.md", "ingot.md", "boards.md", "flashing.md", "../README.md", "../CONTRIBUTING.md", "../CAVEATS.md"}
+var documents = []string{"tlsio.md", "firmware.md", "architecture.md", "ingot.md", "boards.md", "flashing.md", "../README.md", "../CONTRIBUTING.md", "../CAVEATS.md"}
 
 // given are what the snippets of a document may use without saying where it comes
 // from.
@@ -33,6 +33,7 @@ var packages = map[string]string{
 	"tlsio": "ingot.dev/tlsio", "server": "ingot.dev/tlsio/server", "certificate": "ingot.dev/tlsio/server/certificate",
 	"jsonmsg": "ingot.dev/tlsio/jsonmsg", "capture": "ingot.dev/tlsio/capture", "nodecert": "ingot.dev/tlsio/nodecert",
 	"certs": "ingot.dev/certs", "firmware": "ingot.dev/firmware",
+	"endpoint": "ingot.dev/firmware/endpoint", "relay": "ingot.dev/firmware/relay", "status": "ingot.dev/firmware/status", "syslog": "ingot.dev/firmware/syslog",
 	"context": "context", "net": "net", "slog": "log/slog", "time": "time", "errors": "errors", "fmt": "fmt", "os": "os",
 	"io": "io", "http": "net/http", "tls": "crypto/tls", "x509": "crypto/x509", "netip": "net/netip", "strings": "strings", "slices": "slices",
 	"bytes": "bytes", "json": "encoding/json", "embed": "embed", "bufio": "bufio", "fs": "io/fs",

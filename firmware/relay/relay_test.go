@@ -21,6 +21,10 @@ import (
 	"ingot.dev/firmware/tally"
 )
 
+// restartable is where servers listen that are to come back at the same port: an address
+// that nobody connects from, so that the port isn't taken meanwhile.
+const restartable = "127.9.8.7:0"
+
 // server accepts connections at a free port of the host, or at address, and serves each.
 func server(t *testing.T, address string, serve func(net.Conn)) (addr string, stop func()) {
 	t.Helper()
@@ -88,7 +92,7 @@ type rig struct {
 func terminated(t *testing.T, o TerminateOptions, serve func(net.Conn)) *rig {
 	r := &rig{Rig: servicetest.New(t)}
 	if o.To == "" {
-		o.To, r.stop = server(t, "127.0.0.1:0", serve)
+		o.To, r.stop = server(t, restartable, serve)
 	}
 	r.to = o.To
 	if o.Listen == "" {
@@ -117,9 +121,8 @@ func terminated(t *testing.T, o TerminateOptions, serve func(net.Conn)) *rig {
 func originated(t *testing.T, o OriginateOptions, serve func(net.Conn)) *rig {
 	r := &rig{Rig: servicetest.New(t)}
 	if o.To == "" {
-		r.to, r.stop = tlsServer(t, r.CA, "127.0.0.1:0", serve)
-		_, port, _ := net.SplitHostPort(r.to)
-		o.To = net.JoinHostPort("localhost", port)
+		r.to, r.stop = tlsServer(t, r.CA, restartable, serve)
+		o.To, o.Host = r.to, "localhost"
 	}
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
@@ -395,7 +398,7 @@ func TestPresents(t *testing.T) {
 // TestIdleAndStalled: neither side can hold a connection for ever.
 func TestIdleAndStalled(t *testing.T) {
 	silent := func(c net.Conn) { io.Copy(io.Discard, c) }
-	both(t, silent, endpoint.Options{IdleTimeout: 200 * time.Millisecond}, func(t *testing.T, r *rig) {
+	both(t, silent, endpoint.Options{IdleTimeout: 2 * time.Second}, func(t *testing.T, r *rig) {
 		c := r.dial(t)
 		if _, err := io.ReadAll(c); err == nil {
 			t.Error("an idle connection ended properly")
