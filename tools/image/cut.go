@@ -63,10 +63,10 @@ func editAll(text string, edits []edit) (string, bool) {
 // command's -toolexec that gives them to the compiler. (Its -overlay takes no files of
 // modules, nor of a toolchain that was downloaded as one.) goroot is where the toolchain
 // is, dirs are the directories of modules. It returns the script's name, empty if there
-// is nothing to do or no shell to run it.
-func makeCuts(temp, goroot string, dirs map[string]string) (script string, err error) {
+// is nothing to do or no shell to run it, and what is cut.
+func makeCuts(temp, goroot string, dirs map[string]string) (script string, made []Cut, err error) {
 	if runtime.GOOS == "windows" {
-		return "", nil
+		return "", nil, nil
 	}
 	var cases strings.Builder
 	version := sha256.New()
@@ -82,30 +82,32 @@ func makeCuts(temp, goroot string, dirs map[string]string) (script string, err e
 		case c.omit != "":
 			fmt.Fprintf(&cases, "'%s/'*'%s') continue ;;\n", root, c.omit)
 			fmt.Fprintf(version, "%q\n", c.omit)
+			made = append(made, Cut{c.module, c.name})
 			continue
 		}
 		file, text, err := c.apply(root)
 		if errors.Is(err, errNoCut) {
 			continue
 		} else if err != nil {
-			return "", err
+			return "", nil, err
 		}
 		// The compiler is to know it by the name that it replaces.
 		changed, line := fmt.Sprintf("cut%d.go", i), "//line "+file+":1\n"
 		if err := os.WriteFile(filepath.Join(temp, changed), []byte(line+text), 0o666); err != nil {
-			return "", err
+			return "", nil, err
 		}
+		made = append(made, Cut{c.module, c.name})
 		fmt.Fprintf(&cases, "'%s') file=$dir/%s ;;\n", file, changed)
 		fmt.Fprintf(version, "%q\n", text)
 	}
 	if cases.Len() == 0 {
-		return "", nil
+		return "", nil, nil
 	}
 	// The compiler's version is what tells results in the build cache apart, so it
 	// depends on what is done, but not on where.
 	text := fmt.Sprintf(toolexec, version.Sum(nil), cases.String())
 	script = filepath.Join(temp, "toolexec.sh")
-	return script, os.WriteFile(script, []byte(text), 0o666)
+	return script, made, os.WriteFile(script, []byte(text), 0o666)
 }
 
 // toolexec runs a tool of the toolchain, the compiler with other files. See "go help

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -199,8 +200,12 @@ func TestCuts(t *testing.T) {
 	temp := t.TempDir()
 	for name, want := range map[string]bool{"text": false, "json": true} {
 		out := filepath.Join(temp, name)
-		if _, err := Build(testContext(t), Options{Package: []string{"./" + name}, Dir: dir, Output: out, Symbols: true}); err != nil {
+		im, err := Build(testContext(t), Options{Package: []string{"./" + name}, Dir: dir, Output: out, Symbols: true})
+		if err != nil {
 			t.Fatal(err)
+		}
+		if !slices.Contains(im.Cuts, Cut{gvisor, "gVisor's saving and restoring"}) || !slices.ContainsFunc(im.Cuts, func(c Cut) bool { return c.Module == "" }) {
+			t.Errorf("%s is said to be made with %v", name, im.Cuts)
 		}
 		image, err := os.ReadFile(out)
 		if err != nil {
@@ -220,6 +225,13 @@ func TestCuts(t *testing.T) {
 			if bytes.Contains(image, []byte(bad)) {
 				t.Errorf("%s tells of %s", name, bad)
 			}
+		}
+	}
+	// Sources as they are; this one doesn't compile.
+	for name, opt := range map[string]Options{"stock": {Stock: true}, "own -toolexec": {Flags: []string{"-toolexec=env"}}} {
+		opt.Package, opt.Dir, opt.Output = []string{"./text"}, dir, filepath.Join(temp, "stock")
+		if _, err := Build(testContext(t), opt); err == nil || !strings.Contains(err.Error(), "undefined: thereIsNoSuchThing") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -16,7 +16,7 @@
 // where it makes programs faster (inline.go), and what the linker keeps for no use to a
 // board is cut loose, in a dozen files of the standard library and gVisor, as the
 // compiler reads them (cuts.go). A host without a POSIX shell does without the cuts, and
-// so does who brings a -toolexec of their own (Options.Flags).
+// so does who brings a -toolexec of their own (Options.Flags) or asks for Stock.
 //
 // The same sources give the same bytes in any folder, on any day. That time is the
 // newest certificate's, or SOURCE_DATE_EPOCH. Where a go.mod replaces a module by a folder

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -80,6 +81,11 @@ type Options struct {
 	// apart and never run.
 	NoLimits bool
 
+	// Stock compiles the standard library and modules as they are. Otherwise some
+	// of their files are changed as the compiler reads them, which makes images
+	// smaller (Image.Cuts).
+	Stock bool
+
 	// Flags are passed to go build as they are, before the package.
 	Flags []string
 
@@ -98,9 +104,19 @@ type Image struct {
 	Zero   int64 // bytes of zeroed variables; take RAM only when touched
 	Budget int64 // the board's limit for Size; zero if exempt
 
+	// Cuts are what was left out of the standard library and of modules; programs
+	// that use none of a module do without its cuts.
+	Cuts []Cut
+
 	// Folders are those of this machine whose names are in the image: of modules
 	// that go.mod replaces by a folder. Elsewhere the same sources give other bytes.
 	Folders []string
+}
+
+// A Cut is something that the linker would keep for no use to a board.
+type Cut struct {
+	Module string `json:"module"` // of whose files; empty: the standard library
+	Name   string `json:"name"`   // what was cut
 }
 
 // RAM is what the image takes of the board's memory before its program has allocated
@@ -182,6 +198,7 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
+	im.Cuts = b.cuts
 	if need := im.RAM(); need > board.RAM && !opt.NoLimits {
 		return nil, fmt.Errorf("image: %w: its code and variables take %s of RAM, and %s has %s", ErrTooLarge, megabytes(need), board.Name, megabytes(board.RAM))
 	}
@@ -240,6 +257,7 @@ type builder struct {
 	board boards.Board
 	stamp int64    // the build's time, in seconds since 1970
 	env   []string // of the go command, in addition
+	cuts  []Cut
 }
 
 // flags are those of the go command that make an image. What it reads for that is in
@@ -250,9 +268,12 @@ func (b *builder) flags(ctx context.Context, temp, overlay string) ([]string, er
 	if err != nil {
 		return nil, err
 	}
-	toolexec, err := makeCuts(temp, strings.TrimSpace(goroot), map[string]string{gvisor: gvisorDir})
-	if err != nil {
-		return nil, fmt.Errorf("image: %w", err)
+	var toolexec string
+	if !b.opt.Stock && !hasFlag(b.opt.Flags, "toolexec") { // there can be only one
+		toolexec, b.cuts, err = makeCuts(temp, strings.TrimSpace(goroot), map[string]string{gvisor: gvisorDir})
+		if err != nil {
+			return nil, fmt.Errorf("image: %w", err)
+		}
 	}
 	// -buildvcs=false: whether a checkout has untracked files, such as an image
 	// built before, is no part of a program.
@@ -262,6 +283,14 @@ func (b *builder) flags(ctx context.Context, temp, overlay string) ([]string, er
 		flags = append(flags, "-toolexec=/bin/sh '"+toolexec+"'") // in a temporary folder, from which one may not be allowed to execute
 	}
 	return flags, nil
+}
+
+// hasFlag reports whether a flag of the go command is among flags.
+func hasFlag(flags []string, name string) bool {
+	return slices.ContainsFunc(flags, func(f string) bool {
+		f, _, _ = strings.Cut(f, "=")
+		return f == "-"+name || f == "--"+name
+	})
 }
 
 func (b *builder) tags() string {

@@ -28,12 +28,14 @@ type buildFlags struct {
 	tags    []string
 	goFlags []string
 	symbols bool
+	stock   bool
 }
 
 func (f *buildFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.board, "board", boards.Default, "board to build for: "+strings.Join(boards.Names(), ", "))
 	flags.StringSliceVar(&f.tags, "tags", nil, "build `tags` in addition to the board's")
 	flags.StringArrayVar(&f.goFlags, "go-flag", nil, "a `flag` for go build, such as -gcflags=-N; may be repeated")
+	flags.BoolVar(&f.stock, "stock", false, "compile the standard library and modules as they are, without the cuts that make images smaller")
 	flags.BoolVar(&f.symbols, "symbols", false, "keep the symbol table, and don't check the size")
 }
 
@@ -44,6 +46,7 @@ func (f *buildFlags) options(packages []string, output string) image.Options {
 		Board:   f.board,
 		Tags:    f.tags,
 		Symbols: f.symbols,
+		Stock:   f.stock,
 		Flags:   f.goFlags,
 		Go:      os.Getenv("GO"), // as in: make image GO=go1.27.4
 	}
@@ -91,7 +94,11 @@ Beside the image, as NAME.cdx.json, it writes a bill of materials in CycloneDX's
 
 The same sources give the same bytes, image and bill, wherever and whenever they are
 built. The time that the firmware's clock never goes below is that of the newest
-certificate; SOURCE_DATE_EPOCH says another.`,
+certificate; SOURCE_DATE_EPOCH says another.
+
+Some files of the standard library and of gVisor are changed as the compiler reads them,
+so that what a board has no use for can be left out; --json and the bill name these cuts,
+tools/image/cuts.go has them, and --stock does without.`,
 		Example: `  ingot build
   ingot build ./firmware/cmd/ingot-firmware
   ingot build -o sensor.elf --sbom bills/sensor.json ./sensor
@@ -244,13 +251,15 @@ type imageInfo struct {
 	RAM    int64        `json:"ram"`      // taken before the program allocates anything
 	HasRAM int64        `json:"boardRAM"` // that the board has
 	Parts  []sizes.Part `json:"parts,omitempty"`
+	// What was left out of the standard library and modules.
+	Cuts []image.Cut `json:"cuts,omitempty"`
 	// Those of this machine whose names are in the image.
 	Folders []string `json:"folders,omitempty"`
 }
 
 func describeImage(im *image.Image, r *sizes.Report) (imageInfo, error) {
 	info := imageInfo{Path: im.Path, Board: im.Board.Name, Size: im.Size, Budget: im.Budget,
-		Code: im.Code, Const: im.Const, Data: im.Data, Zero: im.Zero, RAM: im.RAM(), HasRAM: im.Board.RAM, Folders: im.Folders}
+		Code: im.Code, Const: im.Const, Data: im.Data, Zero: im.Zero, RAM: im.RAM(), HasRAM: im.Board.RAM, Cuts: im.Cuts, Folders: im.Folders}
 	if r != nil {
 		info.Parts = r.Parts
 	}
@@ -269,7 +278,7 @@ func describeImage(im *image.Image, r *sizes.Report) (imageInfo, error) {
 
 // writeBill writes the bill of materials of an image.
 func writeBill(opt image.Options, im *image.Image, dir, file string) error {
-	o := sbom.Options{Image: im.Path, Board: im.Board.Name}
+	o := sbom.Options{Image: im.Path, Board: im.Board.Name, Cuts: im.Cuts}
 	store := filepath.Join(dir, "certs", "image")
 	if _, err := os.Stat(store); err == nil {
 		o.Certs = os.DirFS(store)

@@ -1,6 +1,6 @@
 // Package sbom writes what an image is made of as a CycloneDX bill of materials
 // (ECMA-424): the modules in it with their versions and checksums, the Go toolchain,
-// the flags, and the certificates that are compiled in. Private keys are not listed.
+// the flags, what was cut of the sources, and the certificates that are compiled in. Private keys are not listed.
 //
 // It has no serial number and no time, so the same image has the same bill.
 package sbom
@@ -22,13 +22,15 @@ import (
 	cdx "github.com/CycloneDX/cyclonedx-go"
 
 	"ingot.dev/certs"
+	"ingot.dev/tools/image"
 )
 
 // Options says what to describe. Image is required.
 type Options struct {
 	Image string // file
 	Board string
-	Certs fs.FS // the certificate store in it; nil for none
+	Certs fs.FS       // the certificate store in it; nil for none
+	Cuts  []image.Cut // Image.Cuts
 }
 
 // Write writes a bill as JSON.
@@ -69,10 +71,12 @@ func Describe(o Options) (*cdx.BOM, error) {
 	components := []cdx.Component{{
 		Type: cdx.ComponentTypeLibrary, BOMRef: "std", Name: "std", Version: info.GoVersion,
 		Description: "Go standard library and runtime", PackageURL: packageURL("std", std),
+		Pedigree: pedigree(o.Cuts, ""),
 	}}
 	needs := []string{"std"}
 	for _, m := range info.Deps {
 		c := module(m)
+		c.Pedigree = pedigree(o.Cuts, m.Path)
 		components, needs = append(components, c), append(needs, c.BOMRef)
 	}
 	if o.Certs != nil {
@@ -89,6 +93,20 @@ func Describe(o Options) (*cdx.BOM, error) {
 	bom.Components = &components
 	bom.Dependencies = &[]cdx.Dependency{{Ref: "image", Dependencies: &needs}}
 	return bom, nil
+}
+
+// pedigree says how the sources of a module were changed; nil if they weren't.
+func pedigree(cuts []image.Cut, module string) *cdx.Pedigree {
+	var names []string
+	for _, c := range cuts {
+		if c.Module == module {
+			names = append(names, c.Name)
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	return &cdx.Pedigree{Notes: "compiled without: " + strings.Join(names, "; ")}
 }
 
 func module(m *debug.Module) cdx.Component {

@@ -22,14 +22,15 @@ import (
 
 	"ingot.dev/certs"
 	"ingot.dev/certs/certstest"
+	"ingot.dev/tools/image"
 )
 
-// program is this test, which is a Go program with modules like any other.
+// program is a Go program with modules.
 func program(t *testing.T) string {
 	t.Helper()
-	name, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
+	name := filepath.Join(t.TempDir(), "program")
+	if out, err := exec.Command("go", "build", "-o", name, "./testdata/program").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 	return name
 }
@@ -100,7 +101,10 @@ func schema(t *testing.T) *jsonschema.Schema {
 
 // The bill is valid, has every module and certificate with what identifies it, and no key.
 func TestBill(t *testing.T) {
-	o := Options{Image: program(t), Board: "imx6ulevk", Certs: store(t)}
+	const changed = "github.com/CycloneDX/cyclonedx-go"
+	o := Options{Image: program(t), Board: "imx6ulevk", Certs: store(t), Cuts: []image.Cut{
+		{Name: "a"}, {Module: changed, Name: "b"}, {Module: changed, Name: "c"}, {Module: "example.test/unused", Name: "d"},
+	}}
 	text, bom := write(t, o)
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
@@ -149,6 +153,9 @@ func TestBill(t *testing.T) {
 			}
 		}
 	}
+	if len(info.Deps) == 0 {
+		t.Fatal("the program has no modules")
+	}
 	for _, m := range info.Deps {
 		if c := byRef["module:"+m.Path]; c.Version != m.Version || m.Sum != "" && c.PackageURL == "" {
 			t.Errorf("%s: %+v", m.Path, c)
@@ -156,6 +163,11 @@ func TestBill(t *testing.T) {
 	}
 	if c := byRef["std"]; c.Version != info.GoVersion || !strings.HasPrefix(c.PackageURL, "pkg:golang/std@1.") {
 		t.Errorf("the standard library is %+v", c)
+	}
+	for ref, want := range map[string]string{"std": "a", "module:" + changed: "b; c"} {
+		if p := byRef[ref].Pedigree; p == nil || p.Notes != "compiled without: "+want {
+			t.Errorf("of %s was cut %+v, want %s", ref, p, want)
+		}
 	}
 	for _, name := range []string{"certificate:identities/default/cert.der", "certificate:anchors/all.bundle#0"} {
 		c, ok := byRef[name]
