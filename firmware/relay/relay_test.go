@@ -90,7 +90,11 @@ type rig struct {
 }
 
 func terminated(t *testing.T, o TerminateOptions, serve func(net.Conn)) *rig {
-	r := &rig{Rig: servicetest.New(t)}
+	return terminatedOn(t, servicetest.New(t), o, serve)
+}
+
+func terminatedOn(t *testing.T, base *servicetest.Rig, o TerminateOptions, serve func(net.Conn)) *rig {
+	r := &rig{Rig: base}
 	if o.To == "" {
 		o.To, r.stop = server(t, restartable, serve)
 	}
@@ -119,7 +123,11 @@ func terminated(t *testing.T, o TerminateOptions, serve func(net.Conn)) *rig {
 }
 
 func originated(t *testing.T, o OriginateOptions, serve func(net.Conn)) *rig {
-	r := &rig{Rig: servicetest.New(t)}
+	return originatedOn(t, servicetest.New(t), o, serve)
+}
+
+func originatedOn(t *testing.T, base *servicetest.Rig, o OriginateOptions, serve func(net.Conn)) *rig {
+	r := &rig{Rig: base}
 	if o.To == "" {
 		r.to, r.stop = tlsServer(t, r.CA, restartable, serve)
 		o.To, o.Host = r.to, "localhost"
