@@ -3,7 +3,6 @@
 
 BOARD    ?= imx6ulevk
 BOARDS   := imx6ulevk imx6ullevk usbarmory
-PORT     ?= 8443
 GO       ?= go
 FUZZTIME ?= 1m
 
@@ -15,12 +14,12 @@ export GO
 
 .PHONY: help
 help: ## list the targets
-	@echo "make TARGET [BOARD=$(BOARD)] [PORT=$(PORT)] [GO=$(GO)]"
+	@echo "make TARGET [BOARD=$(BOARD)] [PORT=8443] [CONFIG=FILE] [GO=$(GO)]"
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 .PHONY: run
-run: qemu $(INGOT) ## build the firmware, boot it in QEMU, say how to talk to it
-	$(INGOT) run --board $(BOARD) --port $(PORT)
+run: qemu $(INGOT) ## build the firmware, boot it in QEMU, say how to talk to it (CONFIG=FILE: one that is configured)
+	$(INGOT) run --board $(BOARD) $(if $(PORT),--port $(PORT)) $(if $(CONFIG),--config $(CONFIG))
 
 .PHONY: image
 image: certs $(INGOT) ## build the firmware image, build/ingot-firmware.elf

@@ -21,7 +21,7 @@ import (
 
 // documents are those whose Go code must compile and whose links must lead
 // somewhere.
-var documents = []string{"tlsio.md", "firmware.md", "architecture.md", "ingot.md", "boards.md", "flashing.md", "../README.md", "../CONTRIBUTING.md", "../CAVEATS.md"}
+var documents = []string{"tlsio.md", "firmware.md", "configuration.md", "architecture.md", "ingot.md", "boards.md", "flashing.md", "../README.md", "../CONTRIBUTING.md", "../CAVEATS.md"}
 
 // given are what the snippets of a document may use without saying where it comes
 // from.

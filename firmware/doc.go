@@ -35,11 +35,12 @@
 // Where an image is one thing and the place it runs in another, environment
 // variables, which come with the boot parameters, say what is particular:
 //
-//	INGOT_ADDR        IPv4 address and prefix, 10.0.2.15/24; without it, DHCP
+//	INGOT_ADDR        IPv4 address and prefix, 10.0.2.15/24; dhcp, or without it, DHCP
 //	INGOT_GATEWAY     IPv4 router, with INGOT_ADDR
 //	INGOT_DNS         name servers, comma-separated
 //	INGOT_NTP         time servers, comma-separated
 //	INGOT_HOSTNAME    told to the DHCP server
+//	INGOT_IPV6        off leaves IPv6 out
 //	INGOT_MAC         of the Ethernet port
 //
 // The program may read others for itself; ingot-firmware has some.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -106,16 +107,17 @@ func TestBoardClock(t *testing.T) {
 func TestReadSettings(t *testing.T) {
 	env := map[string]string{
 		"INGOT_ADDR": "10.0.2.15/24", "INGOT_GATEWAY": "10.0.2.2", "INGOT_DNS": "10.0.2.3, fec0::3",
-		"INGOT_NTP": "a.example,10.0.2.2", "INGOT_HOSTNAME": "board", "INGOT_MAC": "02:00:00:12:34:56",
+		"INGOT_NTP": "a.example,10.0.2.2", "INGOT_HOSTNAME": "board", "INGOT_MAC": "02:00:00:12:34:56", "INGOT_IPV6": "off",
 	}
 	s, err := readSettings(func(name string) string { return env[name] })
 	if err != nil || s.address.String() != "10.0.2.15/24" || s.gateway.String() != "10.0.2.2" || len(s.dns) != 2 ||
-		len(s.ntp) != 2 || s.hostname != "board" || s.mac.String() != "02:00:00:12:34:56" {
+		len(s.ntp) != 2 || s.hostname != "board" || !s.noIPv6 || s.mac.String() != "02:00:00:12:34:56" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	for _, bad := range [][2]string{
 		{"INGOT_ADDR", "10.0.2.15"}, {"INGOT_ADDR", "fec0::15/64"}, {"INGOT_GATEWAY", "router"}, {"INGOT_GATEWAY", "fec0::2"},
 		{"INGOT_DNS", "10.0.2.3,dns"}, {"INGOT_MAC", "01:00:5e:00:00:01"}, {"INGOT_MAC", "02:00:00:00:00:00:00:01"},
+		{"INGOT_IPV6", "false"},
 	} {
 		name, value := bad[0], bad[1]
 		_, err := readSettings(func(n string) string {
@@ -128,6 +130,35 @@ func TestReadSettings(t *testing.T) {
 		if !errors.As(err, &bad) || errors.Unwrap(err) == nil || bad.Name != name || !strings.Contains(err.Error(), value) || bad.Fix == "" {
 			t.Errorf("%s=%s: %v; want name, value and what to give", name, value, err)
 		}
+	}
+}
+
+// TestDefaults: what is compiled in holds where the environment says nothing.
+func TestDefaults(t *testing.T) {
+	compiled := map[string]string{
+		"INGOT_ADDR": "192.168.1.20/24", "INGOT_GATEWAY": "192.168.1.1", "INGOT_HOSTNAME": "compiled", "INGOT_IPV6": "off",
+	}
+	for _, tt := range []struct {
+		what string
+		env  map[string]string
+		want string // address, gateway, name, whether there is IPv6
+	}{
+		{"nothing", nil, "192.168.1.20/24 192.168.1.1 compiled false"},
+		{"a name", map[string]string{"INGOT_HOSTNAME": "told"}, "192.168.1.20/24 192.168.1.1 told false"},
+		{"an address", map[string]string{"INGOT_ADDR": "10.0.2.15/24"}, "10.0.2.15/24 invalid IP compiled false"},
+		{"an address and its router", map[string]string{"INGOT_ADDR": "10.0.2.15/24", "INGOT_GATEWAY": "10.0.2.2"}, "10.0.2.15/24 10.0.2.2 compiled false"},
+		{"DHCP", map[string]string{"INGOT_ADDR": "dhcp"}, "invalid Prefix invalid IP compiled false"},
+		{"IPv6", map[string]string{"INGOT_IPV6": "on"}, "192.168.1.20/24 192.168.1.1 compiled true"},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			for name := range compiled {
+				t.Setenv(name, tt.env[name])
+			}
+			s, err := readSettings(Defaults(compiled))
+			if got := fmt.Sprint(s.address, " ", s.gateway, " ", s.hostname, " ", !s.noIPv6); err != nil || got != tt.want {
+				t.Errorf("the settings are %q (%v), want %q", got, err, tt.want)
+			}
+		})
 	}
 }
 

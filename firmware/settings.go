@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 )
 
@@ -15,7 +16,21 @@ type settings struct {
 	dns      []netip.Addr
 	ntp      []string
 	hostname string
+	noIPv6   bool
 	mac      net.HardwareAddr
+}
+
+// Defaults returns a Config.Getenv for settings that are compiled in: what the
+// environment says goes before them. An INGOT_ADDR from there also goes before a
+// compiled-in INGOT_GATEWAY, which is another network's; "dhcp" takes back both.
+func Defaults(settings map[string]string) func(name string) string {
+	return func(name string) string {
+		v := os.Getenv(name)
+		if v != "" || name == "INGOT_GATEWAY" && os.Getenv("INGOT_ADDR") != "" {
+			return v
+		}
+		return settings[name]
+	}
 }
 
 // A SettingError says which environment variable can't be used.
@@ -44,6 +59,9 @@ func readSettings(getenv func(string) string) (s settings, err error) {
 		}
 	}
 	parse("INGOT_ADDR", "give an IPv4 address and prefix length, such as 10.0.2.15/24", func(v string) (e error) {
+		if v == "dhcp" {
+			return nil
+		}
 		s.address, e = netip.ParsePrefix(v)
 		if e == nil && !s.address.Addr().Is4() {
 			e = errNotIPv4
@@ -73,6 +91,13 @@ func readSettings(getenv func(string) string) (s settings, err error) {
 			e = errors.New("not the address of one Ethernet port")
 		}
 		return e
+	})
+	parse("INGOT_IPV6", "give on or off", func(v string) error {
+		s.noIPv6 = v == "off"
+		if v != "on" && v != "off" {
+			return errors.New("neither on nor off")
+		}
+		return nil
 	})
 	s.ntp = list(getenv("INGOT_NTP"))
 	s.hostname = getenv("INGOT_HOSTNAME")

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -37,6 +38,12 @@ type Config struct {
 
 	// Forwards lists TCP ports of the guest to be reached from the host.
 	Forwards []Forward
+
+	// Address is the fixed IPv4 address that the guest has, with the length of its
+	// network's prefix: the user-mode network is that one, instead of 10.0.2.0/24, and the
+	// host is in it at Gateway or, if that is the zero Addr, at another address.
+	Address netip.Prefix
+	Gateway netip.Addr
 
 	// Env ("key=value") and Args (without argv[0]) are the program's.
 	Env  []string
@@ -154,8 +161,13 @@ func (cfg *Config) commandLine(b boards.Board, forwards []Forward, blockFile str
 	}
 	if cfg.Network || len(forwards) > 0 {
 		nic := "user,id=net0,model=" + b.QEMU.NIC
+		guest := ""
+		if cfg.Address.IsValid() {
+			guest = cfg.Address.Addr().String()
+			nic += cfg.userNetwork()
+		}
 		for _, f := range forwards {
-			nic += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:%d", f.HostPort, f.GuestPort)
+			nic += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-%s:%d", f.HostPort, guest, f.GuestPort)
 		}
 		for i := range b.QEMU.NICPort {
 			args = append(args, "-nic", fmt.Sprintf("hubport,id=unused%d,hubid=%d,model=%s", i, i+1, b.QEMU.NIC))
@@ -171,6 +183,24 @@ func (cfg *Config) commandLine(b boards.Board, forwards []Forward, blockFile str
 		args = append(args, "-icount", cfg.ICount)
 	}
 	return append(args, cfg.ExtraArgs...)
+}
+
+// userNetwork describes the network of Address. QEMU has three addresses of its own there,
+// of which only the first is of use to the guest: the host, a name server, and the first
+// that DHCP would give.
+func (cfg *Config) userNetwork() string {
+	network := cfg.Address.Masked()
+	free := network.Addr()
+	next := func() netip.Addr {
+		for free = free.Next(); free == cfg.Address.Addr() || free == cfg.Gateway; free = free.Next() {
+		}
+		return free
+	}
+	host := cfg.Gateway
+	if !host.IsValid() {
+		host = next()
+	}
+	return fmt.Sprintf(",net=%v,host=%v,dns=%v,dhcpstart=%v", network, host, next(), next())
 }
 
 // escape doubles commas, as QEMU's option syntax wants them in a value.

@@ -18,6 +18,7 @@ import (
 	"ingot.dev/board/boards"
 	"ingot.dev/certs"
 	"ingot.dev/tools/image"
+	"ingot.dev/tools/ingot/internal/appliance"
 	"ingot.dev/tools/ingot/internal/sbom"
 	"ingot.dev/tools/ingot/internal/sizes"
 )
@@ -76,7 +77,7 @@ func imageName(packages []string) (string, error) {
 
 func newBuildCommand() *cobra.Command {
 	var flags buildFlags
-	var output, bill string
+	var output, bill, config string
 	var bySize, noBill, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "build [PACKAGE|FILE.go...]",
@@ -98,10 +99,14 @@ certificate; SOURCE_DATE_EPOCH says another.
 
 Some files of the standard library and of gVisor are changed as the compiler reads them,
 so that what a board has no use for can be left out; --json and the bill name these cuts,
-tools/image/cuts.go has them, and --stock does without.`,
+tools/image/cuts.go has them, and --stock does without.
+
+With --config there is no program: a file says what the firmware is to do, and 'ingot
+config reference' what such a file may say.`,
 		Example: `  ingot build
   ingot build ./firmware/cmd/ingot-firmware
   ingot build -o sensor.elf --sbom bills/sensor.json ./sensor
+  ingot build --config examples/gateway/ingot.toml
   ingot build --tags bench -o bench.elf ./firmware/cmd/ingot-firmware`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -110,19 +115,36 @@ tools/image/cuts.go has them, and --stock does without.`,
 			return packageArgs(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if config != "" && len(args) > 0 {
+				return usageError(cmd, errors.New("give --config or a program, not both"))
+			}
 			if len(args) == 0 {
 				args = []string{ownProgram()}
 			}
 			if noBill && bill != "" {
 				return usageError(cmd, errors.New("give --sbom or --no-sbom, not both"))
 			}
+			opt := flags.options(args, output)
+			if config != "" {
+				a, err := readConfig(config, appliance.Options{})
+				if err != nil {
+					return err
+				}
+				folder, done, err := fromConfig(cmd, a)
+				if err != nil {
+					return err
+				}
+				defer done()
+				opt.Package, opt.Dir = []string{"."}, folder
+				args = []string{a.Name}
+			}
 			if output == "" {
 				var err error
 				if output, err = imageName(args); err != nil {
 					return err
 				}
+				opt.Output = output
 			}
-			opt := flags.options(args, output)
 			dir, err := image.MainDir(cmd.Context(), opt)
 			if err != nil {
 				return err
@@ -178,7 +200,9 @@ tools/image/cuts.go has them, and --stock does without.`,
 	cmd.Flags().BoolVar(&bySize, "sizes", true, "say what the image is made of, for which it is linked once more")
 	cmd.Flags().StringVar(&bill, "sbom", "", "`file` for the bill of materials (default: that of the image with .cdx.json)")
 	cmd.Flags().BoolVar(&noBill, "no-sbom", false, "don't write one")
+	cmd.Flags().StringVar(&config, "config", "", "build the firmware that this configuration `file` describes, as a rule ingot.toml")
 	cmd.MarkFlagFilename("output", "elf")
+	cmd.MarkFlagFilename("config", "toml")
 	cmd.MarkFlagFilename("sbom", "json")
 	addJSON(cmd, &asJSON)
 	return cmd

@@ -65,6 +65,7 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		newBoardsCommand(),
 		newBuildCommand(),
 		newCertsCommand(),
+		newConfigCommand(),
 		newDebugCommand(),
 		newDoctorCommand(),
 		newExecCommand(),

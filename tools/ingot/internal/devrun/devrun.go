@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -45,6 +46,17 @@ type Options struct {
 	// directory of the program. What is not there is made by MakeCerts.
 	Certs     string
 	MakeCerts func(dir string) error
+
+	// Services are those of a firmware that is configured, each of which has to be
+	// ready; without any, there is one at GuestPort, as in the default firmware. With
+	// them, Certs is not embedded, since the program has its own, and only says where
+	// the authority is, if there is one.
+	Services []Service
+
+	// Address is the fixed address that such a firmware has, and Gateway its router:
+	// the emulated network is the one that they are in. The zero Prefix is for DHCP.
+	Address netip.Prefix
+	Gateway netip.Addr
 
 	// Env is the guest's environment.
 	Env []string
@@ -98,32 +110,33 @@ func Run(ctx context.Context, opt Options) (*Result, error) {
 func run(ctx context.Context, opt Options, r *Result) error {
 	say := func(format string, args ...any) { fmt.Fprintf(opt.Progress, format+"\n", args...) }
 
-	if _, err := qemu.Find(opt.Image.Board); err != nil {
-		return err
-	}
-	if err := portFree(opt.Port); err != nil {
-		return err
-	}
-	main, err := image.MainDir(ctx, opt.Image)
+	_, err := qemu.Find(opt.Image.Board)
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(main, "certs")
-	if opt.Certs != "" {
-		dir = opt.Certs
+	forwards := []qemu.Forward{{HostPort: opt.Port, GuestPort: GuestPort}}
+	if len(opt.Services) > 0 {
+		forwards = nil
+		for _, s := range opt.Services {
+			forwards = append(forwards, qemu.Forward{HostPort: s.HostPort, GuestPort: s.Port})
+		}
 	}
-	err = opt.Working("Making certificates", func() error { return prepareCerts(dir, opt.MakeCerts, say) })
-	if err != nil {
-		return err
+	for _, f := range forwards {
+		if err := portFree(f.HostPort); err != nil {
+			return err
+		}
 	}
-	if opt.Certs != "" {
-		opt.Image.Overlay, err = image.ReplaceDir(filepath.Join(main, "certs", "image"), filepath.Join(dir, "image"))
-		if err != nil {
+	dir := opt.Certs
+	if len(opt.Services) == 0 {
+		if dir, err = embedCerts(ctx, &opt, say); err != nil {
 			return err
 		}
 	}
 	caFile := filepath.Join(dir, "host", "ca.pem")
 	roots, err := readRoots(caFile)
+	if errors.Is(err, fs.ErrNotExist) && len(opt.Services) > 0 {
+		roots, caFile, err = nil, "", nil // the authority is somebody else's
+	}
 	if err != nil {
 		return err
 	}
@@ -143,12 +156,14 @@ func run(ctx context.Context, opt Options, r *Result) error {
 	m, err := qemu.Start(ctx, qemu.Config{
 		Image:    r.Image.Path,
 		Board:    opt.Image.Board,
-		Forwards: []qemu.Forward{{HostPort: opt.Port, GuestPort: GuestPort}},
+		Forwards: forwards,
+		Address:  opt.Address,
+		Gateway:  opt.Gateway,
 		Env:      opt.Env,
 		Console:  opt.Console,
 	})
 	if errors.Is(err, qemu.ErrPortTaken) {
-		return portTaken(opt.Port, err)
+		return portTaken(forwards[0].HostPort, err)
 	}
 	if err != nil {
 		return err
@@ -159,7 +174,18 @@ func run(ctx context.Context, opt Options, r *Result) error {
 	if limit == 0 {
 		limit = time.Minute
 	}
-	err = opt.Working("Waiting for TLS on port "+strconv.Itoa(opt.Port), func() error { return waitReady(ctx, m, roots, limit) })
+	services := opt.Services
+	if len(services) == 0 {
+		services = []Service{defaultService}
+	}
+	err = opt.Working("Waiting for TLS on port "+strconv.Itoa(forwards[0].HostPort), func() error {
+		for _, s := range services {
+			if err := waitReady(ctx, m, s, roots, limit-time.Since(m.Started())); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
@@ -172,7 +198,11 @@ func run(ctx context.Context, opt Options, r *Result) error {
 		say("Ready after %d ms.", r.Ready.Milliseconds())
 		return nil
 	}
-	say("%s", advice(m.Addr(GuestPort), caFile, opt.Echoes, r.Ready))
+	if len(opt.Services) > 0 {
+		say("%s", adviceOn(opt.Services, shortest(opt.Certs), caFile, r.Ready))
+	} else {
+		say("%s", advice(m.Addr(GuestPort), caFile, opt.Echoes, r.Ready))
+	}
 
 	code, err := m.Wait()
 	switch {
@@ -182,6 +212,24 @@ func run(ctx context.Context, opt Options, r *Result) error {
 		return fmt.Errorf("%w: %w", ErrEnded, err)
 	}
 	return fmt.Errorf("%w with status %d", ErrEnded, code)
+}
+
+// embedCerts prepares the certificates of a program and has them built in. It returns
+// their folder.
+func embedCerts(ctx context.Context, opt *Options, say func(string, ...any)) (dir string, err error) {
+	main, err := image.MainDir(ctx, opt.Image)
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(main, "certs")
+	if opt.Certs != "" {
+		dir = opt.Certs
+	}
+	err = opt.Working("Making certificates", func() error { return prepareCerts(dir, opt.MakeCerts, say) })
+	if err == nil && opt.Certs != "" {
+		opt.Image.Overlay, err = image.ReplaceDir(filepath.Join(main, "certs", "image"), filepath.Join(dir, "image"))
+	}
+	return dir, err
 }
 
 // portFree finds out about a taken port before the time for a build is spent.

@@ -32,8 +32,31 @@ const silence = 3 * time.Second
 // handshakeLimit bounds one attempt.
 const handshakeLimit = 5 * time.Second
 
-// waitReady returns when a verified TLS handshake with the guest has succeeded.
-func waitReady(ctx context.Context, m machine, roots *x509.CertPool, limit time.Duration) error {
+// A Service is one of a firmware that is configured.
+type Service struct {
+	Name, Kind     string
+	Port, HostPort int  // of the guest, and of 127.0.0.1
+	TLS            bool // whether it speaks TLS
+	Mutual         bool // whether it asks clients for certificates
+	// ServerName is a name that its certificate is valid for, if there is one.
+	ServerName string
+}
+
+// defaultService is that of the default firmware.
+var defaultService = Service{Port: GuestPort, TLS: true, ServerName: "localhost"}
+
+// waitReady returns when a service is ready: a verified TLS handshake with it has
+// succeeded or, if it speaks no TLS or wants to know who asks or nobody knows its
+// authority, it has said so.
+func waitReady(ctx context.Context, m machine, s Service, roots *x509.CertPool, limit time.Duration) error {
+	if s.Name != "" && (!s.TLS || s.Mutual || s.ServerName == "" || roots == nil) {
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("service %s was not ready within %v", s.Name, limit))
+		defer cancel()
+		if _, err := m.WaitConsole(ctx, regexp.MustCompile(`ready: (TLS|TCP) `+regexp.QuoteMeta(s.Name)+` on `)); err != nil {
+			return fmt.Errorf("%w: %w", ErrNotReady, err)
+		}
+		return nil
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no TLS handshake within %v", limit))
 	defer cancel()
 	quiet, cancelQuiet := context.WithTimeout(ctx, silence)
@@ -42,7 +65,7 @@ func waitReady(ctx context.Context, m machine, roots *x509.CertPool, limit time.
 
 	var last error
 	for {
-		err := handshake(ctx, m, roots)
+		err := handshake(ctx, m, s, roots)
 		var refused *tls.CertificateVerificationError
 		switch {
 		case err == nil:
@@ -71,15 +94,15 @@ func waitReady(ctx context.Context, m machine, roots *x509.CertPool, limit time.
 	}
 }
 
-func handshake(ctx context.Context, m machine, roots *x509.CertPool) error {
+func handshake(ctx context.Context, m machine, s Service, roots *x509.CertPool) error {
 	ctx, cancel := context.WithTimeout(ctx, handshakeLimit)
 	defer cancel()
-	conn, err := m.DialForward(ctx, GuestPort)
+	conn, err := m.DialForward(ctx, s.Port)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	return tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: "localhost"}).HandshakeContext(ctx)
+	return tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: s.ServerName}).HandshakeContext(ctx)
 }
 
 // advice says how to talk to the firmware. Each command succeeds as printed.
@@ -104,6 +127,34 @@ Ready after %d ms: %s on localhost:%s. Try it from another terminal:
 %[5]s
 Ctrl-C ends the machine.
 `, after.Milliseconds(), what, port, quote(caFile), curl)
+}
+
+// adviceOn says how to talk to the services of a firmware that is configured. certs is
+// the folder of its certificates.
+func adviceOn(services []Service, certs, caFile string, after time.Duration) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nReady after %d ms:\n\n", after.Milliseconds())
+	var first *Service
+	for i, s := range services {
+		what := "TCP"
+		if s.TLS {
+			what = "TLS"
+			if first == nil {
+				first = &services[i]
+			}
+		}
+		fmt.Fprintf(&b, "  %s (%s): %s on localhost:%d\n", s.Name, s.Kind, what, s.HostPort)
+	}
+	if first != nil && caFile != "" {
+		client := ""
+		if first.Mutual {
+			client = fmt.Sprintf(" -cert %[1]s/host/client.pem -key %[1]s/host/client-key.pem", quote(certs))
+		}
+		fmt.Fprintf(&b, "\nTry it from another terminal:\n\n  openssl s_client -connect localhost:%d -servername %s -CAfile %s -verify_return_error -brief%s\n",
+			first.HostPort, first.ServerName, quote(caFile), client)
+	}
+	b.WriteString("\nCtrl-C ends the machine.\n")
+	return b.String()
 }
 
 // quote makes a file name safe for a POSIX shell.

@@ -92,7 +92,7 @@ func TestWaitReady(t *testing.T) {
 			if c.name == "no answer" {
 				limit = 300 * time.Millisecond
 			}
-			err := waitReady(t.Context(), c.machine, ca.Pool(), limit)
+			err := waitReady(t.Context(), c.machine, defaultService, ca.Pool(), limit)
 			if c.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -114,7 +114,7 @@ func TestWaitReadyInterrupted(t *testing.T) {
 	m := serve(t, ca.Issue(certstest.Template{Names: []string{"localhost"}}), 1<<30)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := waitReady(ctx, m, ca.Pool(), time.Minute); !errors.Is(err, context.Canceled) {
+	if err := waitReady(ctx, m, defaultService, ca.Pool(), time.Minute); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }

@@ -86,7 +86,7 @@ func Make(o Options) error {
 	if err := isFree(dir); err != nil {
 		return err
 	}
-	goMod, goSum, err := o.goMod()
+	goMod, goSum, err := o.GoMod()
 	if err != nil {
 		return err
 	}
@@ -150,9 +150,10 @@ func isFree(dir string) error {
 	return nil
 }
 
-// goMod returns the new module's go.mod and go.sum. With a checkout, they repeat
-// what Ingot itself requires, so that nothing has to be looked up.
-func (o *Options) goMod() (mod, sum []byte, err error) {
+// GoMod returns the go.mod and go.sum of a module that is made with Ingot: ModulePath,
+// Source and Version count. With a checkout, they repeat what Ingot itself requires, so
+// that nothing has to be looked up.
+func (o *Options) GoMod() (mod, sum []byte, err error) {
 	f := new(modfile.File)
 	if err := f.AddModuleStmt(o.ModulePath); err != nil {
 		return nil, nil, err
