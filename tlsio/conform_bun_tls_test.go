@@ -2,7 +2,6 @@ package tlsio
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -436,23 +435,11 @@ func TestBunRenegotiate(t *testing.T) {
 		}
 	})
 	t.Run("server's attempt", func(t *testing.T) {
-		ln, _, port := hostListener(t)
-		ln.Close()
-		cmd := exec.Command(bin, "s_server", "-accept", "127.0.0.1:"+itoa(port), "-tls1_2",
-			"-cert", writePEM(t, "CERTIFICATE", w.server.cert), "-key", writePEM(t, "PRIVATE KEY", w.server.key))
-		in, err := cmd.StdinPipe()
+		addr, in := typedServer(t, w.server, "-tls1_2")
+		c, err := Dial(timeout(t), HostNetwork{}, addr, clientOptions(t))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		defer func() { cmd.Process.Kill(); cmd.Wait() }()
-		var c net.Conn
-		wait(t, "s_server listens", func() bool {
-			c, err = Dial(timeout(t), HostNetwork{}, net.JoinHostPort("127.0.0.1", itoa(port)), clientOptions(t))
-			return err == nil
-		})
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(limit))
 		io.WriteString(in, "hello\n")
@@ -463,14 +450,4 @@ func TestBunRenegotiate(t *testing.T) {
 		_, err = c.Read(make([]byte, 1))
 		wantError(t, err, StageRead, Alert{AlertSent, 100})
 	})
-}
-
-// hostListener is a listener of the operating system, for other programs.
-func hostListener(t *testing.T) (ln net.Listener, address string, port int) {
-	t.Helper()
-	ln, err := HostNetwork{}.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ln, "127.0.0.1", ln.Addr().(*net.TCPAddr).Port
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,54 +26,56 @@ func openssl(t *testing.T) string {
 
 var opensslVersions = map[string]string{TLSv12: "-tls1_2", TLSv13: "-tls1_3"}
 
-// sServer starts openssl s_server on a free port with the given identity and
-// returns its address. It sends back what it receives, each line reversed.
+// sServer starts openssl s_server with the given identity and returns its address. It
+// sends back what it receives, each line reversed.
 func sServer(t *testing.T, id identity, args ...string) string {
 	t.Helper()
-	bin := openssl(t)
-	cert, key := writePEM(t, "CERTIFICATE", id.cert), writePEM(t, "PRIVATE KEY", id.key)
-	for range 5 { // the port may be taken between finding and using it
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := ln.Addr().(*net.TCPAddr).Port
-		ln.Close()
-		cmd := exec.Command(bin, append([]string{"s_server", "-accept", fmt.Sprintf("127.0.0.1:%d", port), "-cert", cert, "-key", key, "-rev"}, args...)...)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ready := make(chan bool, 1)
-		go func() {
-			s := bufio.NewScanner(out)
-			for s.Scan() {
-				if strings.HasPrefix(s.Text(), "ACCEPT") {
-					ready <- true
-					io.Copy(io.Discard, out)
-					return
-				}
-			}
-			ready <- false
-		}()
-		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-		select {
-		case ok := <-ready:
-			if ok {
-				return fmt.Sprintf("127.0.0.1:%d", port)
-			}
-			t.Logf("s_server: %s", stderr.String())
-		case <-time.After(limit):
-			t.Fatal("s_server doesn't start")
-		}
+	addr, _ := typedServer(t, id, append([]string{"-rev"}, args...)...)
+	return addr
+}
+
+// typedServer starts openssl s_server, which sends what is typed, and prints what it
+// receives. It picks its port itself.
+func typedServer(t *testing.T, id identity, args ...string) (addr string, typed io.Writer) {
+	t.Helper()
+	cmd := exec.Command(openssl(t), append([]string{"s_server", "-accept", "127.0.0.1:0",
+		"-cert", writePEM(t, "CERTIFICATE", id.cert), "-key", writePEM(t, "PRIVATE KEY", id.key)}, args...)...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("s_server never found a free port")
-	return ""
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	listens := make(chan string, 1)
+	go func() {
+		defer close(listens)
+		for s := bufio.NewScanner(out); s.Scan(); {
+			if addr, ok := strings.CutPrefix(s.Text(), "ACCEPT "); ok {
+				listens <- addr
+				io.Copy(io.Discard, out)
+				return
+			}
+		}
+	}()
+	end := sync.OnceFunc(func() { cmd.Process.Kill(); cmd.Wait() })
+	t.Cleanup(end)
+	select {
+	case addr := <-listens:
+		if addr != "" {
+			return addr, in
+		}
+	case <-time.After(limit):
+	}
+	end()
+	t.Fatalf("s_server doesn't listen: %s", stderr.String())
+	return "", nil
 }
 
 func TestOpenSSLServer(t *testing.T) {

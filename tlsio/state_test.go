@@ -1,6 +1,7 @@
 package tlsio
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // TestState: both sides' views fit together.
@@ -168,9 +168,9 @@ func TestCipherNames(t *testing.T) {
 	}
 }
 
-// nodeTLS runs a script on Node with the test PKI: name-cert.pem and the like are in
-// its arguments. It returns the parsed JSON of its last line.
-func nodeScript(t *testing.T, script string, args ...string) map[string]any {
+// nodeScript runs a script on Node and returns the parsed JSON of its last line. Each
+// line is passed to heard, if that isn't nil, as soon as it is there.
+func nodeScript(t *testing.T, heard func(line string), script string, args ...string) map[string]any {
 	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -179,14 +179,26 @@ func nodeScript(t *testing.T, script string, args ...string) map[string]any {
 	cmd := exec.CommandContext(timeout(t), node, append([]string{"-e", script, "--"}, args...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	out, err := cmd.StdoutPipe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var last []byte
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		last = append(last[:0], lines.Bytes()...)
+		if heard != nil {
+			heard(lines.Text())
+		}
+	}
+	if err := cmd.Wait(); err != nil {
 		t.Fatalf("node: %v\n%s", err, stderr.String())
 	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	var v map[string]any
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &v); err != nil {
-		t.Fatalf("node printed %s", out)
+	if err := json.Unmarshal(last, &v); err != nil {
+		t.Fatalf("node printed %q", last)
 	}
 	return v
 }
@@ -220,7 +232,7 @@ func TestStateAgainstNode(t *testing.T) {
 			c.Close()
 		}()
 		_, port, _ := net.SplitHostPort(ln.Addr().String())
-		got := nodeScript(t, `
+		got := nodeScript(t, nil, `
 			const tls = require('tls'), fs = require('fs');
 			const s = tls.connect({host: '127.0.0.1', port: +process.argv[1], servername: 'server.test', ca: fs.readFileSync(process.argv[2])}, () => {
 				console.log(JSON.stringify({cipher: s.getCipher(), key: s.getEphemeralKeyInfo(), protocol: s.getProtocol(), authorized: s.authorized,
@@ -248,36 +260,31 @@ func TestStateAgainstNode(t *testing.T) {
 	// The other way round, Node's server tells what it shares with our client: the
 	// same as ours does with the same offer, in the same spelling.
 	cert, key := writePEM(t, "CERTIFICATE", w.server.cert), writePEM(t, "PRIVATE KEY", w.server.key)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	ln.Close()
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	wg.Go(func() {
-		end := time.Now().Add(limit)
-		for time.Now().Before(end) {
-			c, err := Dial(timeout(t), HostNetwork{}, "127.0.0.1:"+port, clientOptions(t))
-			if err == nil {
-				s := c.(*Conn).State()
-				if _, err := s.SharedSignatureAlgorithms(); !errors.Is(err, ErrSharedSignatureAlgorithms) {
-					t.Errorf("a client's: %v", err)
-				}
-				c.Read(make([]byte, 1))
-				c.Close()
-				return
-			}
-			time.Sleep(20 * time.Millisecond)
+	dial := func(port string) {
+		c, err := Dial(timeout(t), HostNetwork{}, "127.0.0.1:"+port, clientOptions(t))
+		if err != nil {
+			t.Error(err)
+			return
 		}
-	})
-	got := nodeScript(t, `
+		s := c.(*Conn).State()
+		if _, err := s.SharedSignatureAlgorithms(); !errors.Is(err, ErrSharedSignatureAlgorithms) {
+			t.Errorf("a client's: %v", err)
+		}
+		c.Read(make([]byte, 1))
+		c.Close()
+	}
+	got := nodeScript(t, func(line string) {
+		if port, ok := strings.CutPrefix(line, "port "); ok {
+			wg.Go(func() { dial(port) })
+		}
+	}, `
 		const tls = require('tls'), fs = require('fs');
-		const server = tls.createServer({cert: fs.readFileSync(process.argv[2]), key: fs.readFileSync(process.argv[3])}, s => {
+		const server = tls.createServer({cert: fs.readFileSync(process.argv[1]), key: fs.readFileSync(process.argv[2])}, s => {
 			console.log(JSON.stringify({sigalgs: s.getSharedSigalgs()}));
 			s.end(); server.close();
-		}).listen(+process.argv[1], '127.0.0.1');`, port, cert, key)
+		}).listen(0, '127.0.0.1', () => console.log('port ' + server.address().port));`, cert, key)
 	p := connect(t, serverContext(t, nil), clientContext(t, nil), SecureOptions{}, SecureOptions{}).ok(t)
 	ours, err := func() ([]string, error) { s := p.server.State(); return s.SharedSignatureAlgorithms() }()
 	var nodes []string

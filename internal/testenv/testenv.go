@@ -3,6 +3,10 @@
 package testenv
 
 import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
 	"os/exec"
 	"testing"
 
@@ -43,4 +47,20 @@ func Program(t testing.TB, name, pkg string) string {
 		t.Skipf("%s is not installed; apt-get install %s", name, pkg)
 	}
 	return path
+}
+
+// FreePort returns a port of 127.0.0.1 for a program that must be told one. It is below
+// those that systems pick themselves (32768 and up on Linux, 49152 elsewhere), so that
+// nothing that listens at port 0 or connects gets it before the program does.
+func FreePort() (int, error) {
+	var errs []error
+	for range 20 {
+		port := 10000 + rand.IntN(20000)
+		l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			return port, l.Close()
+		}
+		errs = append(errs, err)
+	}
+	return 0, errors.Join(errs...)
 }

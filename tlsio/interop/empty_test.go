@@ -93,7 +93,7 @@ func TestOpenSSLEmptyRecordsClient(t *testing.T) {
 
 func TestOpenSSLEmptyRecordsServer(t *testing.T) {
 	w := newWorld(t)
-	addr, _ := server(t, opensslPath(t), "s_server", "-accept", "127.0.0.1:PORT", "-cert", w.serverCert, "-key", w.serverKey, "-rev",
+	addr, _ := server(t, opensslAnnounces, opensslPath(t), "s_server", "-accept", "127.0.0.1:0", "-cert", w.serverCert, "-key", w.serverKey, "-rev",
 		"-tls1", "-cipher", oldSuites)
 	seen := new(records)
 	c := dial(t, addr, tls10(w.clientOptions(), seen))
@@ -110,7 +110,7 @@ func TestOpenSSLEmptyRecordsServer(t *testing.T) {
 // The class is told of what carries data, and of nothing else.
 func TestOpenSSLEmptyRecordsTLS(t *testing.T) {
 	w := newWorld(t)
-	addr, _ := server(t, opensslPath(t), "s_server", "-accept", "127.0.0.1:PORT", "-cert", w.serverCert, "-key", w.serverKey, "-rev",
+	addr, _ := server(t, opensslAnnounces, opensslPath(t), "s_server", "-accept", "127.0.0.1:0", "-cert", w.serverCert, "-key", w.serverKey, "-rev",
 		"-tls1", "-cipher", oldSuites)
 	host, port := split(addr)
 	number, err := strconv.Atoi(port)

@@ -8,7 +8,7 @@ import (
 	"io"
 	"net"
 	"os/exec"
-	"strconv"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -214,38 +214,36 @@ func (p *process) finish() string {
 	return p.output()
 }
 
-// server starts a peer that listens on the port its arguments name as PORT, and
-// returns where it does.
-func server(t testing.TB, path string, args ...string) (addr string, p *process) {
+// server starts a peer that listens at a port of its own choice, and returns where: the
+// port is the group of announced, which the peer prints.
+func server(t testing.TB, announced *regexp.Regexp, path string, args ...string) (addr string, p *process) {
 	t.Helper()
-	for range 5 { // the port may be taken between finding and using it
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+	p = start(t, path, args...)
+	port, ok := p.announces(announced)
+	if !ok {
+		t.Fatal("the peer never listened")
+	}
+	return net.JoinHostPort("127.0.0.1", port), p
+}
+
+// announces waits until the process has printed what matches, and returns the group. It
+// is false for one that ends without.
+func (p *process) announces(what *regexp.Regexp) (group string, ok bool) {
+	p.t.Helper()
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		over := false
+		select {
+		case <-p.ended:
+			over = true
+		default:
 		}
-		port := strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
-		ln.Close()
-		var named []string
-		for _, a := range args {
-			named = append(named, strings.ReplaceAll(a, "PORT", port))
-		}
-		p := start(t, path, named...)
-		addr := net.JoinHostPort("127.0.0.1", port)
-		for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-			if c, err := net.Dial("tcp", addr); err == nil {
-				c.Close()
-				return addr, p
-			}
-			select {
-			case <-p.ended:
-			default:
-				continue
-			}
+		if m := what.FindStringSubmatch(p.output()); m != nil {
+			return m[1], true
+		} else if over {
 			break
 		}
 	}
-	t.Fatal("the peer never listened")
-	return "", nil
+	return "", false
 }
 
 func dial(t testing.TB, addr string, o tlsio.TLSOptions) *tlsio.Conn {

@@ -9,10 +9,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"ingot.dev/internal/testenv"
 	"ingot.dev/tlsio"
 )
 
@@ -36,9 +39,16 @@ func reversed(line string) string {
 
 var echoServers = []echoServer{{"openssl", reversed, opensslServer}, {"gnutls", same, gnutlsServer}, {"node", same, nodeServer}}
 
+// How they say where they listen.
+var (
+	opensslAnnounces = regexp.MustCompile(`ACCEPT 127\.0\.0\.1:(\d+)`)
+	gnutlsAnnounces  = regexp.MustCompile(`IPv4 0\.0\.0\.0 port (\d+)\.\.\.done`)
+	nodeAnnounces    = regexp.MustCompile(`listens at (\d+)`)
+)
+
 // In peerOptions for servers, cert asks for clients' certificates.
 func opensslServer(t testing.TB, w *world, o peerOptions) (string, *process) {
-	args := []string{"s_server", "-accept", "127.0.0.1:PORT", "-cert", w.serverCert, "-key", w.serverKey, "-rev"}
+	args := []string{"s_server", "-accept", "127.0.0.1:0", "-cert", w.serverCert, "-key", w.serverKey, "-rev"}
 	switch o.version {
 	case tlsio.TLSv11:
 		args = append(args, "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0")
@@ -56,7 +66,7 @@ func opensslServer(t testing.TB, w *world, o peerOptions) (string, *process) {
 	if o.cert != "" {
 		args = append(args, "-Verify", "1", "-verify_return_error", "-CAfile", w.caFile)
 	}
-	return server(t, opensslPath(t), args...)
+	return server(t, opensslAnnounces, opensslPath(t), args...)
 }
 
 func gnutlsServer(t testing.TB, w *world, o peerOptions) (string, *process) {
@@ -69,14 +79,25 @@ func gnutlsServer(t testing.TB, w *world, o peerOptions) (string, *process) {
 	case tlsio.TLSv13:
 		priority = "NORMAL:-VERS-ALL:+VERS-TLS1.3"
 	}
-	args := []string{"--echo", "-p", "PORT", "--x509certfile", w.serverCert, "--x509keyfile", w.serverKey, "--priority", priority}
+	args := []string{"--echo", "--x509certfile", w.serverCert, "--x509keyfile", w.serverKey, "--priority", priority}
 	if o.alpn != "" {
 		args = append(args, "--alpn", o.alpn)
 	}
 	if o.cert != "" {
 		args = append(args, "--require-client-cert", "--verify-client-cert", "--x509cafile", w.caFile)
 	}
-	return server(t, gnutlsServ(t), args...)
+	for range 5 { // it must be told a port, which may be taken
+		port, err := testenv.FreePort()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := start(t, gnutlsServ(t), append(args, "-p", strconv.Itoa(port))...)
+		if port, ok := p.announces(gnutlsAnnounces); ok {
+			return net.JoinHostPort("127.0.0.1", port), p
+		}
+	}
+	t.Fatal("gnutls-serv never listened")
+	return "", nil
 }
 
 // nodeServerScript echoes; with starttls it speaks plain text until it reads STARTTLS.
@@ -85,6 +106,7 @@ func gnutlsServer(t testing.TB, w *world, o peerOptions) (string, *process) {
 const nodeServerScript = `
 const tls = require('tls'), net = require('net'), fs = require('fs');
 const o = JSON.parse(process.argv[1]);
+const announce = function () { console.log('listens at ' + this.address().port); };
 for (const k of ['ca', 'cert', 'key']) if (o[k]) o[k] = fs.readFileSync(o[k]);
 if (!o.ALPNProtocols) delete o.ALPNProtocols;
 const serve = (s, raw) => {
@@ -106,13 +128,13 @@ if (o.starttls) {
       raw.write('220 go ahead\r\n');
       serve(new tls.TLSSocket(raw, Object.assign({isServer: true}, o)), raw);
     });
-  }).listen(o.port, '127.0.0.1');
+  }).listen(0, '127.0.0.1', announce);
 } else {
   const below = new Map(); // what is below TLS, by the peer's port
   const server = tls.createServer(o, s => serve(s, below.get(s.remotePort)));
   server.on('connection', raw => below.set(raw.remotePort, raw));
   server.on('tlsClientError', () => {});
-  server.listen(o.port, '127.0.0.1');
+  server.listen(0, '127.0.0.1', announce);
 }
 `
 
@@ -122,7 +144,7 @@ func nodeServer(t testing.TB, w *world, o peerOptions) (string, *process) {
 
 func nodeServerWith(t testing.TB, w *world, o peerOptions, more map[string]any) (string, *process) {
 	t.Helper()
-	options := map[string]any{"port": "PORT", "cert": w.serverCert, "key": w.serverKey}
+	options := map[string]any{"cert": w.serverCert, "key": w.serverKey}
 	for k, v := range more {
 		options[k] = v
 	}
@@ -142,7 +164,7 @@ func nodeServerWith(t testing.TB, w *world, o peerOptions, more map[string]any) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return server(t, nodePath(t), "-e", nodeServerScript, string(text))
+	return server(t, nodeAnnounces, nodePath(t), "-e", nodeServerScript, string(text))
 }
 
 // roundTrip sends a line and checks what comes back.
@@ -344,7 +366,7 @@ func TestNodeStartTLS(t *testing.T) {
 func TestOpenSSLServerCommands(t *testing.T) {
 	w := newWorld(t)
 	interactive := func(version string) (*tlsio.Conn, *process) {
-		addr, p := server(t, opensslPath(t), "s_server", "-accept", "127.0.0.1:PORT", "-cert", w.serverCert, "-key", w.serverKey, version)
+		addr, p := server(t, opensslAnnounces, opensslPath(t), "s_server", "-accept", "127.0.0.1:0", "-cert", w.serverCert, "-key", w.serverKey, version)
 		c := dial(t, addr, w.clientOptions())
 		io.WriteString(c, "hello\n")
 		p.hear("hello")

@@ -19,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
 
+	"ingot.dev/internal/testenv"
 	"ingot.dev/tools/ingot/internal/cli"
 )
 
@@ -46,12 +47,11 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Setup: func(env *testscript.Env) error {
-			l, err := net.Listen("tcp4", "127.0.0.1:0")
+			port, err := testenv.FreePort()
 			if err != nil {
 				return err
 			}
-			defer l.Close()
-			env.Setenv("PORT", fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
+			env.Setenv("PORT", fmt.Sprint(port))
 			env.Setenv("INGOT", root)
 			bin, _, _ := strings.Cut(env.Getenv("PATH"), string(os.PathListSeparator))
 			env.Setenv("BIN", bin) // holds the ingot command, and nothing else

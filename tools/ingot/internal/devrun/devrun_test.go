@@ -15,6 +15,7 @@ import (
 
 	"ingot.dev/certs"
 	"ingot.dev/certs/certstest"
+	"ingot.dev/internal/testenv"
 	"ingot.dev/qemu"
 	"ingot.dev/tools/image"
 )
@@ -29,8 +30,7 @@ func TestPortTaken(t *testing.T) {
 	if !errors.Is(err, ErrPortTaken) || !strings.Contains(err.Error(), "make run PORT=") {
 		t.Errorf("%v; want ErrPortTaken and what to do", err)
 	}
-	l.Close()
-	if err := portFree(l.Addr().(*net.TCPAddr).Port); err != nil {
+	if err := portFree(freePort(t)); err != nil {
 		t.Error(err)
 	}
 }
@@ -176,10 +176,9 @@ func TestGuestThatEnds(t *testing.T) {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	port, err := testenv.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
