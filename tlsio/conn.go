@@ -54,10 +54,18 @@ func (c *Conn) handshake(ctx context.Context, op string, limit time.Duration) er
 		limited, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
+	returned := false
+	defer func() {
+		if !returned { // and nothing below is reached
+			c.wire.raw.Close()
+			c.wire.ended(exited(op, addr, c.server))
+		}
+	}()
 	err := func() (err error) {
 		defer caught(&err)
 		return c.tls.HandshakeContext(limited)
 	}()
+	returned = true
 	if err == nil {
 		c.wire.raw.SetDeadline(time.Time{})
 		c.wire.established = true

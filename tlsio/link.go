@@ -94,7 +94,14 @@ func (l *link) start(connect connector) {
 	}
 	l.mu.Unlock()
 	go func() {
+		returned := false
+		defer func() {
+			if !returned {
+				l.read(l.connected(nil, exited(l.op, nil, false)))
+			}
+		}()
 		conn, err := connect(ctx)
+		returned = true
 		l.read(l.connected(conn, err))
 	}()
 }

@@ -237,10 +237,22 @@ func (l *tlsListener) evict() time.Duration {
 // handshake runs one handshake and passes the connection on.
 func (l *tlsListener) handshake(e *entry) {
 	defer l.wg.Done()
-	c := e.conn
-	addr := c.wire.raw.RemoteAddr()
-	err := c.handshake(context.Background(), "Accept", c.terms.handshakeTimeout(l.one))
+	addr := e.conn.wire.raw.RemoteAddr()
+	var err error
+	returned := false
+	defer func() {
+		if !returned {
+			err = exited("Accept", addr, true)
+		}
+		l.shaken(e, addr, err)
+	}()
+	err = e.conn.handshake(context.Background(), "Accept", e.conn.terms.handshakeTimeout(l.one))
+	returned = true
+}
 
+// shaken takes note of how a handshake has ended.
+func (l *tlsListener) shaken(e *entry, addr net.Addr, err error) {
+	c := e.conn
 	l.mu.Lock()
 	for i, p := range l.pending {
 		if p == e {

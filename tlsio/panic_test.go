@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -220,6 +221,91 @@ func TestDialSurvivesPanics(t *testing.T) {
 			var e *Error
 			if !errors.As(err, &e) || e.Op != "Dial" || e.Addr == "" {
 				t.Errorf("%s", fmt.Sprint(err))
+			}
+		})
+	}
+}
+
+// exits are options' functions that end the goroutine of a handshake. KeyLog's writer isn't
+// among them: crypto/tls calls it with a lock of all connections that no deferred call opens.
+var exits = map[string]func(o *TLSOptions, exit func()){
+	"VerifyPeer": func(o *TLSOptions, exit func()) { o.VerifyPeer = func(*State) error { exit(); return nil } },
+	"Now":        func(o *TLSOptions, exit func()) { o.Now = func() time.Time { exit(); return time.Now() } },
+}
+
+func wantGoexit(t testing.TB, err error) {
+	t.Helper()
+	if p, ok := errors.AsType[*PanicError](err); !ok || p.Value != errGoexit || !strings.Contains(err.Error(), "called runtime.Goexit") {
+		t.Errorf("got %v, want that Goexit was called", err)
+	}
+}
+
+// A handshake that ends its goroutine, as testing.T.FailNow does, leaves nothing behind:
+// its place is free for the next one.
+func TestListenSurvivesGoexit(t *testing.T) {
+	w := pki(t)
+	for name, f := range exits {
+		t.Run(name, func(t *testing.T) {
+			leaks(t)
+			var armed atomic.Bool
+			o := serverOptions(t)
+			o.ClientAuth, o.CA = ClientAuthRequest, [][]byte{w.caDER}
+			o.MaxHandshakes, o.MaxConnections = 1, 1
+			refused := make(chan error, 100)
+			o.OnRefused = func(_ net.Addr, err error) { refused <- err }
+			f(&o, func() {
+				if armed.CompareAndSwap(true, false) {
+					runtime.Goexit()
+				}
+			})
+			ln := listen(t, o)
+			co := clientOptions(t)
+			co.ClientCertificate, co.ClientKey = [][]byte{w.client.cert}, [][]byte{w.client.key}
+			armed.Store(true)
+			if c, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), co); err == nil {
+				if _, err := c.Read(make([]byte, 1)); err == nil {
+					t.Error("the connection was served")
+				}
+				c.Close()
+			}
+			wantGoexit(t, within(t, "OnRefused", refused))
+			c, err := Dial(timeout(t), testNetwork(t), ln.Addr().String(), co)
+			if err != nil {
+				t.Fatal("the next one:", err)
+			}
+			defer c.Close()
+			s := accept(t, ln)
+			defer s.Close()
+			go io.Copy(s, s)
+			roundTrip(t, c, pattern(100))
+		})
+	}
+}
+
+// Nor does a class's.
+func TestClassesSurviveGoexit(t *testing.T) {
+	w := pki(t)
+	for name, f := range exits {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			ln, address, port := local(t)
+			o := clientOptions(t)
+			f(&o, runtime.Goexit)
+			sock, err := NewTLS(r.app, r.tls(TLSClientOptions{Address: address, Port: port, TLS: o}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer sock.Close()
+			peer := accept(t, ln)
+			peer.SetDeadline(time.Now().Add(limit))
+			tls.Server(peer, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{w.server.cert}, PrivateKey: w.server.signer}}}).Handshake()
+			wantGoexit(t, r.next("error").err)
+			if _, err := io.Copy(io.Discard, peer); isTimeout(err) {
+				t.Error("the connection stays open")
+			}
+			r.quiet()
+			if err := r.app.Wait(timeout(t)); err != nil {
+				t.Errorf("Wait: %v", err)
 			}
 		})
 	}
