@@ -54,7 +54,7 @@ func (c *console) log() *slog.Logger { return slog.New(slog.NewTextHandler(c, ni
 func (c *console) wait(t *testing.T, expr string) []string {
 	t.Helper()
 	re := regexp.MustCompile(expr)
-	limit := time.After(30 * time.Second)
+	limit := time.After(time.Minute)
 	for {
 		c.mu.Lock()
 		text := string(c.text)
@@ -85,7 +85,7 @@ func noLeak(t *testing.T) {
 	}
 	before, _ := count()
 	t.Cleanup(func() {
-		for range 500 {
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 			if n, _ := count(); n <= before {
 				return
 			}
@@ -103,7 +103,7 @@ func dialTLS(t *testing.T, addr string, config *tls.Config) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	return c
 }
 
@@ -199,7 +199,7 @@ func (d *dog) ResetCause() wdog.Cause { return wdog.CauseTimeout }
 
 func (d *dog) Guard(ctx context.Context, o wdog.GuardOptions) error {
 	for range 3 {
-		within, cancel := context.WithTimeout(ctx, 10*time.Second)
+		within, cancel := context.WithTimeout(ctx, time.Minute)
 		d.answers <- o.Check(within)
 		cancel()
 	}

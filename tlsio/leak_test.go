@@ -12,7 +12,7 @@ func leaks(t testing.TB) {
 	t.Helper()
 	t.Cleanup(func() {
 		var left []string
-		for range 250 {
+		for end := time.Now().Add(limit); time.Now().Before(end); {
 			if left = ourGoroutines(); len(left) == 0 {
 				return
 			}

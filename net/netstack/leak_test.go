@@ -70,7 +70,7 @@ func TestNoLeak(t *testing.T) {
 	}
 	var after int
 	var dump string
-	for range 500 {
+	for end := time.Now().Add(limit); time.Now().Before(end); {
 		if after, dump = goroutines(); after <= before {
 			return
 		}

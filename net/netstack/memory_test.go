@@ -49,9 +49,9 @@ func TestMemory(t *testing.T) {
 			return int64(m.HeapAlloc)
 		}
 		fill := func(c net.Conn) {
-			// In pieces, which cost more than one large write.
-			c.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+			// In pieces, which cost more than one large write, until one has waited.
 			for piece := make([]byte, 600); ; {
+				c.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
 				if _, err := c.Write(piece); err != nil {
 					return
 				}

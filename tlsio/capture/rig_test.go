@@ -16,7 +16,7 @@ import (
 	"ingot.dev/tlsio"
 )
 
-const limit = 30 * time.Second
+const limit = time.Minute
 
 // tapped is a connection whose bytes a tap sees, as tlsio shows them to it.
 type tapped struct {

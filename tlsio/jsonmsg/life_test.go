@@ -143,7 +143,7 @@ func TestAuthTimeout(t *testing.T) {
 	}
 
 	// Who has authenticated may be silent.
-	const d = time.Second
+	const d = 3 * time.Second // longer than an emulated board may be held up
 	s = newTestServer(t, func(o *ServerOptions) { o.AuthTimeout = d })
 	p := loginPeer(t, s.port)
 	s.next("authenticated")

@@ -41,7 +41,7 @@ func leaks(t testing.TB) {
 	t.Cleanup(func() {
 		watched.Delete(t)
 		var left []string
-		for range 250 {
+		for end := time.Now().Add(limit); time.Now().Before(end); {
 			if left = ourGoroutines(); len(left) == 0 {
 				return
 			}

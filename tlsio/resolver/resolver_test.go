@@ -17,7 +17,7 @@ import (
 	"ingot.dev/tlsio/resolver"
 )
 
-const limit = 20 * time.Second
+const limit = time.Minute
 
 // testNetwork is the network that tests run on: the operating system's, or the one
 // that INGOT_TEST_NETWORK names, as it does in images.

@@ -131,6 +131,7 @@ type event struct {
 	text string
 	eol  bool
 	err  error
+	over chan struct{} // closed when the handler has returned
 }
 
 // bench is a server under test that records its events.
@@ -235,8 +236,10 @@ func (b *bench) note(e event) func() {
 	}
 	b.busy[e.id] = true
 	b.mu.Unlock()
+	e.over = make(chan struct{})
 	b.events <- e
 	return func() {
+		defer close(e.over)
 		b.mu.Lock()
 		delete(b.busy, e.id)
 		b.mu.Unlock()
@@ -376,13 +379,14 @@ func (b *bench) open() (*Connection, *client) {
 	return b.opened(), cl
 }
 
-// opened is the connection whose Connected comes next.
+// opened is the connection whose Connected comes next, after its handler.
 func (b *bench) opened() *Connection {
 	b.t.Helper()
 	e := b.skipTo("Connected")
 	if e.err != nil {
 		b.t.Fatal(e.err)
 	}
+	<-e.over
 	c, err := b.Connection(e.id)
 	if err != nil {
 		b.t.Fatal(err)
@@ -419,7 +423,7 @@ func leaks(t testing.TB) {
 	t.Cleanup(func() {
 		leakChecks.Delete(t)
 		var left []string
-		for range 500 {
+		for end := time.Now().Add(limit); time.Now().Before(end); {
 			if left = ourGoroutines(); len(left) == 0 {
 				return
 			}

@@ -26,7 +26,7 @@ var (
 // hardwarePHY is the KSZ8081 of the EVK: it says that this isn't QEMU.
 const hardwarePHY = 0x00221560
 
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // newModel returns a model whose complaints fail the test.
 func newModel(t testing.TB, o enetmodel.Options) *enetmodel.Model {
