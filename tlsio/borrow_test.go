@@ -237,8 +237,7 @@ func streamCallbacks(t *testing.T, secured bool, way string) {
 		if who != current {
 			t.Error("callback on an instance that was handed over")
 		}
-		var stack [8 << 10]byte
-		if strings.Contains(string(stack[:runtime.Stack(stack[:], false)]), "App).lent") {
+		if byReader() {
 			if borrowed++; borrowed == 10 {
 				close(enough)
 			}
@@ -370,4 +369,158 @@ func TestNetConnWhileStreaming(t *testing.T) {
 	if err != nil || !bytes.Equal(append(c.before, rest...), all) {
 		t.Errorf("%d bytes before and %d after, of %d: %v", len(c.before), len(rest), size, err)
 	}
+}
+
+// byReader reports whether the callback that calls it was called by a reading goroutine.
+func byReader() bool {
+	var stack [8 << 10]byte
+	return strings.Contains(string(stack[:runtime.Stack(stack[:], false)]), "App).lent")
+}
+
+// TestStreamLeavesTurns has streams without end beside each other, whose callbacks post:
+// what one has posted in its reading goroutine comes before its next callback, and each
+// stream has its turns.
+func TestStreamLeavesTurns(t *testing.T) {
+	leaks(t)
+	network := simnet.NewStreams(simnet.StreamOptions{})
+	app := NewApp(network)
+	running(t, app)
+	ln, err := network.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	const streams, turns = 5, 200
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				c.SetDeadline(time.Now().Add(limit))
+				for {
+					if _, err := c.Write(make([]byte, 64<<10)); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	finished := make(chan struct{}, streams)
+	inside := 0
+	port := ln.Addr().(*net.TCPAddr).Port
+	for range streams {
+		calls, due := 0, false
+		sock, err := NewTCP(app, TCPOptions{Address: "127.0.0.1", Port: port, OnReadable: func(s *TCP, _ int) {
+			if inside++; inside != 1 {
+				t.Error("two callbacks at once")
+			}
+			defer func() { inside-- }()
+			if due {
+				t.Error("a stream's callback came before what was posted earlier")
+			}
+			if _, err := s.ReadAvailable(); err != nil {
+				t.Error(err)
+			}
+			if byReader() { // else the reader may have queued the stream before
+				due = true
+			}
+			app.Post(func() { due = false })
+			if calls++; calls == turns {
+				finished <- struct{}{}
+			}
+		}, OnError: func(_ *TCP, err error) { t.Error(err) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sock.Close()
+	}
+	for range streams {
+		within(t, "turn of each stream", finished)
+	}
+}
+
+// TestStreamEndsInCallback ends streams in a callback of the reading goroutine, in the
+// ways that there are: no callback comes after it and no goroutine stays.
+func TestStreamEndsInCallback(t *testing.T) {
+	ways := map[string]func(s *TLS) error{
+		"Close":     func(s *TLS) error { return s.Close() },
+		"Terminate": func(s *TLS) error { return s.Terminate() },
+		"NetConn": func(s *TLS) error {
+			ctx, cancel := context.WithTimeout(context.Background(), limit)
+			defer cancel()
+			c, err := s.NetConn(ctx)
+			if err == nil {
+				_, err = io.ReadFull(c, make([]byte, 100<<10)) // the stream goes on
+				c.Close()
+			}
+			return err
+		},
+	}
+	for name, way := range ways {
+		for _, how := range []string{"return", "panic", "Goexit"} {
+			t.Run(name+","+how, func(t *testing.T) { streamEnds(t, way, how) })
+		}
+	}
+}
+
+func streamEnds(t *testing.T, way func(s *TLS) error, how string) {
+	leaks(t)
+	network := simnet.NewStreams(simnet.StreamOptions{})
+	app := NewApp(network)
+	running(t, app)
+	ln, err := Listen(t.Context(), network, "127.0.0.1:0", serverOptions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	peerSees := make(chan error, 1)
+	go func() {
+		c, err := ln.Accept()
+		if err != nil {
+			peerSees <- nil
+			return
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(limit))
+		for err == nil {
+			_, err = c.Write(make([]byte, 64<<10))
+		}
+		peerSees <- err
+	}()
+	over := false
+	ended := make(chan error, 1)
+	_, err = NewTLS(app, TLSClientOptions{Address: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port, TLS: clientOptions(t),
+		OnReadable: func(s *TLS, _ int) {
+			if over {
+				t.Error("OnReadable after the end")
+			}
+			if !byReader() {
+				s.ReadAvailable()
+				return
+			}
+			over = true
+			ended <- way(s)
+			switch how {
+			case "panic":
+				panic("on purpose")
+			case "Goexit":
+				runtime.Goexit()
+			}
+		},
+		OnError: func(_ *TLS, err error) { t.Errorf("OnError: %v", err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := within(t, "end in a callback", ended); err != nil && !errors.Is(err, ErrNotSupported) {
+		t.Error(err)
+	}
+	if err := within(t, "end at the peer", peerSees); err == nil || isTimeout(err) {
+		t.Errorf("the peer sees %v", err)
+	}
+	done := make(chan struct{})
+	app.Post(func() { close(done) }) // the loop lives
+	within(t, "turn of the loop", done)
 }

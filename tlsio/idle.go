@@ -73,7 +73,7 @@ func (l *link) stopIdle() {
 	}
 }
 
-// touch notes that bytes came or went. l.mu is held.
+// touch notes that bytes came or went, or can again. l.mu is held.
 func (l *link) touch() {
 	if l.idle.after != 0 {
 		l.idle.last = time.Now()
@@ -94,6 +94,9 @@ func (l *link) idleFired() {
 func (l *link) stillIdle() bool {
 	if l.idle.after == 0 || l.owner == nil || l.owner.failed {
 		return false
+	}
+	if l.telling {
+		l.idle.last = time.Now() // who would see what comes is in a callback
 	}
 	if left := l.idle.after - time.Since(l.idle.last); left > 0 {
 		l.idle.timer.Reset(left)

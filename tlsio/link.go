@@ -56,6 +56,7 @@ type link struct {
 	paused     bool // the owner wants nothing to be read
 	lent       bool // the reader holds a region of in
 	telling    bool // the reader calls callbacks, and doesn't touch conn
+	stalled    bool // the reader waits for room in in
 	done       bool // the reader has ended
 	draining   bool // the writing goroutine runs
 	ending     bool // the owner has closed the sending side
@@ -326,10 +327,15 @@ func (l *link) readLoop() {
 	bulk := false // the last read filled what it was given: plain TCP reads into in directly
 	for {
 		l.mu.Lock()
-		l.telling = false
+		if l.telling {
+			l.telling = false
+			l.touch() // what came meanwhile was left to wait
+		}
 		for (l.in.free() == 0 || l.paused) && !l.closed && !l.detached {
+			l.stalled = l.in.free() == 0
 			l.changed.Wait()
 		}
+		l.stalled = false
 		if l.closed || l.detached {
 			l.mu.Unlock()
 			return
@@ -504,6 +510,9 @@ func (l *link) kick() {
 // took is called after bytes were taken from in. l.mu is held.
 func (l *link) took() {
 	l.changed.Broadcast()
+	if l.stalled {
+		l.touch() // the peer couldn't send
+	}
 	if l.in.n == 0 {
 		if !l.lent {
 			l.in.release()
