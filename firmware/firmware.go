@@ -108,6 +108,8 @@ type System struct {
 	guard context.CancelFunc
 	clock boardClock
 
+	timeSource string // at the start; empty when hosted
+
 	partsMu sync.Mutex
 	parts   []any // see Register
 }
@@ -246,6 +248,7 @@ func (s *System) loadCerts(c *Config, hosted bool) error {
 			return err
 		}
 		s.Log.Info("time "+time.Now().UTC().Format(time.RFC3339), "source", source)
+		s.timeSource = source
 	}
 	store, err := certs.Load(fsys, certs.Options{Bundles: c.Bundles, Rules: c.Rules, Keeper: c.Keeper})
 	if err != nil {

@@ -3,7 +3,10 @@ package firmware
 import (
 	"log/slog"
 	"net"
+	"os"
 	"slices"
+
+	"ingot.dev/board"
 )
 
 // What packages of services need of a system. These are functions, not methods: a
@@ -22,6 +25,19 @@ func Parts(s *System) []any {
 	s.partsMu.Lock()
 	defer s.partsMu.Unlock()
 	return slices.Clone(s.parts)
+}
+
+// TimeSource says where the clock's time came from when the system started, before any
+// time server was asked; empty when hosted.
+func TimeSource(s *System) string { return s.timeSource }
+
+// EntropySource says what has seeded the kernel's random numbers: the boot parameters,
+// the processor's noise (CAAM, RNGB), or several of them with commas; empty when hosted.
+func EntropySource(s *System) string {
+	if board.Name == "" {
+		return ""
+	}
+	return os.Getenv("INGOT_ENTROPY") // of the kernel's making
 }
 
 // MaxConnections is how many connections the program's memory limit has room for,

@@ -37,9 +37,13 @@ func (k *Kernel) start(b *Board, p params, entry uint32) bool {
 	random := s.random()
 	platform := s.text("v7l")
 	const maxStrings = 64
-	var argv, env [maxStrings]uint32
-	argc, envc := 1, 0
+	var argv [maxStrings]uint32
+	var env [maxStrings + 1]uint32
+	argc, envc := 1, 1
 	argv[0] = s.text(b.Name)
+	// The first definition of a variable counts, so this is none that a loader gives.
+	entropy := k.random.entropyVariable()
+	env[0] = s.bytes(entropy.text[:entropy.n])
 	for at := uint32(0); ; {
 		tag, data, after := p.next(at)
 		if tag == 0 {
@@ -49,13 +53,13 @@ func (k *Kernel) start(b *Board, p params, entry uint32) bool {
 		case tag == tagArg && argc < maxStrings:
 			argv[argc] = s.bytes(data)
 			argc++
-		case tag == tagEnv && envc < maxStrings-3:
+		case tag == tagEnv && envc < len(env)-3:
 			env[envc] = s.bytes(data)
 			envc++
 		}
 		at = after
 	}
-	// The first definition of a variable counts, so these are defaults.
+	// And these are defaults.
 	env[envc] = s.text("GODEBUG=madvdontneed=1")
 	env[envc+1] = s.text("GOMAXPROCS=2")
 	var limit textBuffer

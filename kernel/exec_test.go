@@ -62,6 +62,12 @@ func TestStackLayout(t *testing.T) {
 		m := &machineUnderTest{Kernel: bootKernel(findParams(encode(t, p))), t: t}
 		argv, env, aux := parseStack(m)
 		eqStrings(t, "arguments", argv, append([]string{"test"}, p.Args...))
+		source := "INGOT_ENTROPY="
+		if len(p.Seed) > 0 {
+			source += "boot parameters"
+		}
+		eqStrings(t, "source of random numbers", env[:1], []string{source})
+		env = env[1:]
 		if len(env) != len(p.Env)+3 || !slices.Equal(env[:len(p.Env)], p.Env) {
 			t.Errorf("environment %q, want %q and the defaults", env, p.Env)
 		}
@@ -92,6 +98,10 @@ func TestStackLayout(t *testing.T) {
 	m := &machineUnderTest{Kernel: bootKernel(findParams(encode(t, bootparam.Params{Env: many, Args: many}))), t: t}
 	argv, env, _ := parseStack(m)
 	eqStrings(t, "arguments", argv[1:], many[:63])
-	eqStrings(t, "environment", env[:61], many[:61])
-	eq(t, "with defaults", len(env), 64)
+	eqStrings(t, "environment", env[1:62], many[:61])
+	eq(t, "with source and defaults", len(env), 65)
+	// A loader can't say otherwise: the first definition counts.
+	liar := bootparam.Params{Env: []string{"INGOT_ENTROPY=the stars"}}
+	_, env, _ = parseStack(&machineUnderTest{Kernel: bootKernel(findParams(encode(t, liar))), t: t})
+	eqStrings(t, "source of random numbers", env[:1], []string{"INGOT_ENTROPY="})
 }

@@ -89,6 +89,7 @@ func (k *Kernel) gatherNoise(s *NoiseSource) {
 		return
 	}
 	k.random.mix(unsafe.Pointer(&words), noiseWords*4, 256)
+	k.random.sources |= 1 << s.Kind
 	for i := 0; i < len(words); i++ {
 		words[i] = 0
 	}

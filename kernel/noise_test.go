@@ -181,6 +181,22 @@ func TestNoise(t *testing.T) {
 		if k.random.seeded() != (c.says == "") || (k.random.key != before) != (c.says == "") || (said == "") != (c.says == "") || !strings.Contains(said, c.says) {
 			t.Errorf("%s: seeded %v, it says %q", name, k.random.seeded(), said)
 		}
+		variable := k.random.entropyVariable()
+		want := "INGOT_ENTROPY="
+		if c.says == "" {
+			want += name[:4]
+		}
+		if got := string(variable.text[:variable.n]); got != want {
+			t.Errorf("%s: the program is told %q", name, got)
+		}
+	}
+}
+
+func TestEntropyVariable(t *testing.T) {
+	r := random{sources: fromLoader | 1<<NoiseCAAM | 1<<NoiseRNGB}
+	b := r.entropyVariable()
+	if got, want := string(b.text[:b.n]), "INGOT_ENTROPY=boot parameters, CAAM, RNGB"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

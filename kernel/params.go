@@ -77,6 +77,7 @@ func (k *Kernel) applyParams(p params) {
 		case tagSeed:
 			if len(data) > 0 {
 				k.random.mix(unsafe.Pointer(&data[0]), uint32(len(data)), uint32(len(data))*8)
+				k.random.sources |= fromLoader
 			}
 		case tagWall:
 			if len(data) == 8 {

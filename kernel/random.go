@@ -11,8 +11,29 @@ import "unsafe"
 type random struct {
 	key     [8]uint32
 	bits    uint32 // of seed mixed in so far, up to 256
+	sources uint32 // what brought it before the program started: fromLoader, 1<<NoiseSource.Kind
 	told    bool   // on the console, that somebody waits
 	waiters queue
+}
+
+// fromLoader says that a seed came with the boot parameters.
+const fromLoader = 1
+
+// entropyVariable tells the program where random numbers come from, as the values of
+// NoiseSource.Kind and the boot parameters are called, with commas.
+func (r *random) entropyVariable() (b textBuffer) {
+	b.string("INGOT_ENTROPY=")
+	start := b.n
+	for i, name := range [...]string{0: "boot parameters", NoiseCAAM: "CAAM", NoiseRNGB: "RNGB"} {
+		if r.sources>>i&1 == 0 {
+			continue
+		}
+		if b.n > start {
+			b.string(", ")
+		}
+		b.string(name)
+	}
+	return b
 }
 
 // mix takes n bytes of seed at p, of which it believes bits to be unknown to

@@ -18,8 +18,4 @@
 //
 // Services are those of package endpoint and of what is built on it. Counters begin when
 // the firmware does. Bytes are those on the wire, TLS's own included.
-//
-// Whoever drives a source of noise says so with firmware.Register and a value with a
-// method EntropySource() string; without one, the seed of the boot parameters, or the
-// operating system, is what there is.
 package status

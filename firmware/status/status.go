@@ -68,7 +68,7 @@ func Read(s *firmware.System) Status {
 		Uptime: now.Sub(started).Seconds(),
 	}
 	if board.Name != "" {
-		st.TimeSource, st.EntropySource = "boot loader or build", "seed in the boot parameters"
+		st.TimeSource, st.EntropySource = firmware.TimeSource(s), firmware.EntropySource(s)
 	}
 	if stack, ok := s.Net.(*netstack.Stack); ok {
 		if clock := stack.Clock(); clock.Server != "" {
@@ -84,11 +84,8 @@ func Read(s *firmware.System) Status {
 	st.Memory = readMemory()
 	st.Busy = readBusy()
 	for _, part := range firmware.Parts(s) {
-		switch p := part.(type) {
-		case *endpoint.Endpoint:
+		if p, ok := part.(*endpoint.Endpoint); ok {
 			st.Services = append(st.Services, readService(p))
-		case interface{ EntropySource() string }:
-			st.EntropySource = p.EntropySource()
 		}
 	}
 	return st

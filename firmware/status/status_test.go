@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"ingot.dev/certs/certstest"
-	"ingot.dev/firmware"
 	"ingot.dev/firmware/endpoint"
 	"ingot.dev/firmware/internal/servicetest"
 	"ingot.dev/firmware/tally"
@@ -197,19 +196,6 @@ func TestOptions(t *testing.T) {
 	_, err := New(Options{endpoint.Options{ClientAuth: tlsio.ClientAuthRequest, ALPN: []string{"h3"}}})
 	servicetest.Wants(t, err, "Listen", "ClientAuth", "ALPN")
 }
-
-// TestEntropySource: who drives one says so.
-func TestEntropySource(t *testing.T) {
-	r := servicetest.New(t)
-	firmware.Register(r.System(t), noise{})
-	if s := Read(r.System(t)); s.EntropySource != "CAAM" {
-		t.Errorf("%q", s.EntropySource)
-	}
-}
-
-type noise struct{}
-
-func (noise) EntropySource() string { return "CAAM" }
 
 func TestField(t *testing.T) {
 	text := "MemTotal:       500000 kB\nMemFree:  x\nidle_ns 18446744073709551615\nidle\n"

@@ -74,6 +74,9 @@ func outOfMemory() error {
 // unseeded expects a kernel that was given no seed: asking without waiting is
 // answered EAGAIN, and asking does not come back.
 func unseeded() error {
+	if err := want(os.Getenv("INGOT_ENTROPY"), ""); err != nil {
+		return err
+	}
 	var b [16]byte
 	if _, err := unix.Getrandom(b[:], unix.GRND_NONBLOCK); err != unix.EAGAIN {
 		return fmt.Errorf("getrandom without a seed: %v", err)
@@ -143,7 +146,7 @@ func environment() error {
 	if limit <= 0 || limit > 512<<20 {
 		return fmt.Errorf("memory limit %d", limit)
 	}
-	return errors.Join(want(runtime.NumCPU(), 1), want(os.Getpid(), 1))
+	return errors.Join(want(runtime.NumCPU(), 1), want(os.Getpid(), 1), want(os.Getenv("INGOT_ENTROPY"), "boot parameters"))
 }
 
 // raw makes a system call with an address that Go would not let through.
