@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot.dev/internal/testenv"
 	"ingot.dev/tlsio"
 )
 
@@ -773,14 +774,14 @@ func TestReconnectStorm(t *testing.T) {
 func TestIdleCost(t *testing.T) {
 	const clients = 20
 	s := newTestServer(t, nil)
-	before := len(ourGoroutines())
+	before := len(testenv.Goroutines(ours))
 	for range clients {
 		p := loginPeer(t, s.port)
 		s.next("authenticated")
 		p.write(`"` + strings.Repeat("x", 20000) + `"` + "\n")
 		s.next("message")
 	}
-	wait(t, "rest", func() bool { return len(ourGoroutines()) <= before+clients && s.Stats().Memory == 0 })
+	wait(t, "rest", func() bool { return len(testenv.Goroutines(ours)) <= before+clients && s.Stats().Memory == 0 })
 }
 
 // slowToClose is a network whose first accepted connection waits with Close.

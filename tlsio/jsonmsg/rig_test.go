@@ -7,13 +7,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"ingot.dev/internal/pki"
+	"ingot.dev/internal/testenv"
 	"ingot.dev/tlsio"
 )
 
@@ -29,40 +29,14 @@ func timeout(t testing.TB) context.Context {
 	return ctx
 }
 
-var watched sync.Map // tests that leaks was called for
-
 // leaks fails t if, at its end, goroutines of this package or of tlsio are left.
-// Only the first call for a test counts: it comes before what it watches.
 func leaks(t testing.TB) {
 	t.Helper()
-	if _, again := watched.LoadOrStore(t, true); again {
-		return
-	}
-	t.Cleanup(func() {
-		watched.Delete(t)
-		var left []string
-		for end := time.Now().Add(limit); time.Now().Before(end); {
-			if left = ourGoroutines(); len(left) == 0 {
-				return
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-		t.Errorf("%d goroutines left behind:\n%s", len(left), strings.Join(left, "\n\n"))
-	})
+	testenv.NoLeaks(t, ours)
 }
 
-func ourGoroutines() []string {
-	buf := make([]byte, 4<<20)
-	buf = buf[:runtime.Stack(buf, true)]
-	var ours []string
-	for g := range strings.SplitSeq(string(buf), "\n\n") {
-		_, creator, ok := strings.Cut(g, "created by ingot.dev/tlsio")
-		if ok && !strings.Contains(creator, "_test.go:") {
-			ours = append(ours, g)
-		}
-	}
-	return ours
-}
+// ours is how the packages begin whose goroutines are watched.
+const ours = "ingot.dev/tlsio"
 
 type world struct {
 	ca, server      *pki.Credential

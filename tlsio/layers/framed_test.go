@@ -14,6 +14,7 @@ import (
 
 	"ingot.dev/certs/certstest"
 	"ingot.dev/tlsio"
+	"ingot.dev/tlsio/internal/tlsiotest"
 )
 
 // site is a TLS listener with what clients need to reach it.
@@ -21,7 +22,7 @@ func site(t *testing.T) (ln net.Listener, client tlsio.TLSOptions) {
 	t.Helper()
 	ca := certstest.NewCA(t, certstest.Template{})
 	id := ca.Issue(certstest.Template{Names: []string{"site.test"}})
-	ln, err := tlsio.Listen(t.Context(), testNetwork(t), "127.0.0.1:0", tlsio.TLSOptions{
+	ln, err := tlsio.Listen(t.Context(), tlsiotest.Network(t), "127.0.0.1:0", tlsio.TLSOptions{
 		ServerCertificate: [][]byte{id.DER}, ServerKey: [][]byte{id.KeyDER}, ApplicationLayerProtocol: []string{"http/1.1"}})
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +92,7 @@ func readFrame(r io.Reader) ([]byte, error) {
 func TestWebSocket(t *testing.T) {
 	ln, options := site(t)
 	serveWebSocket(t, ln)
-	app := run(t)
+	app := tlsiotest.Run(t, tlsiotest.Network(t))
 	addr := ln.Addr().(*net.TCPAddr)
 	sock, err := tlsio.NewTLS(app, tlsio.TLSClientOptions{Address: addr.IP.String(), Port: addr.Port, TLS: options})
 	if err != nil {
@@ -151,7 +152,7 @@ func TestMQTT(t *testing.T) {
 			}
 		}
 	}()
-	app := run(t)
+	app := tlsiotest.Run(t, tlsiotest.Network(t))
 	addr := ln.Addr().(*net.TCPAddr)
 	packet := func(kind byte, body string) []byte { return append([]byte{kind, byte(len(body))}, body...) }
 	sock, err := tlsio.NewTLS(app, tlsio.TLSClientOptions{

@@ -14,32 +14,11 @@ import (
 	"time"
 
 	"ingot.dev/certs/certstest"
-	"ingot.dev/internal/simnet"
 	"ingot.dev/tlsio"
+	"ingot.dev/tlsio/internal/tlsiotest"
 )
 
 const limit = time.Minute
-
-// testNetwork is the network that tests run on: the operating system's, or the one
-// that INGOT_TEST_NETWORK names, as it does in images.
-func testNetwork(t *testing.T) tlsio.Network {
-	t.Helper()
-	if n := simnet.Selected(t); n != nil {
-		return n
-	}
-	return tlsio.HostNetwork{}
-}
-
-// run runs an application until the test ends.
-func run(t *testing.T) *tlsio.App {
-	t.Helper()
-	app := tlsio.NewApp(testNetwork(t))
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); app.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-	return app
-}
 
 // TestHTTP serves pages on a TLSListener and fetches them with a TLS instance
 // below net/http's client; then the same in the clear.
@@ -50,7 +29,7 @@ func run(t *testing.T) *tlsio.App {
 func TestHTTP(t *testing.T) {
 	for _, secured := range []bool{true, false} {
 		t.Run(fmt.Sprint("secured ", secured), func(t *testing.T) {
-			app := run(t)
+			app := tlsiotest.Run(t, tlsiotest.Network(t))
 			ca := certstest.NewCA(t, certstest.Template{})
 			id := ca.Issue(certstest.Template{Names: []string{"device.test"}})
 			var ln net.Listener

@@ -11,46 +11,20 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"ingot.dev/internal/simnet"
 	"ingot.dev/net/sntp"
 	"ingot.dev/tlsio"
+	"ingot.dev/tlsio/internal/tlsiotest"
 	"ingot.dev/tlsio/ntp"
 	"ingot.dev/tlsio/resolver"
 )
 
 const limit = time.Minute
 
-// testNetwork is the network that tests run on: the operating system's, or the one
-// that INGOT_TEST_NETWORK names, as it does in images.
-func testNetwork(t *testing.T) interface {
-	tlsio.Network
-	tlsio.PacketNetwork
-} {
-	t.Helper()
-	if n := simnet.Selected(t); n != nil {
-		return n.(interface {
-			tlsio.Network
-			tlsio.PacketNetwork
-		})
-	}
-	return tlsio.HostNetwork{}
-}
-
-func run(t *testing.T) *tlsio.App {
-	t.Helper()
-	app := tlsio.NewApp(testNetwork(t))
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); app.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-	return app
-}
-
 // serve answers on a free port of 127.0.0.1 with the time that now returns; nil is
 // a server that never answers.
 func serve(t *testing.T, now func() time.Time) string {
 	t.Helper()
-	c, err := testNetwork(t).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
+	c, err := tlsiotest.Network(t).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +92,7 @@ func near(ms int64, d time.Duration) bool {
 //conform:ecma-419 NTP.getTime works tlsio/ntp.Client.GetTime
 //conform:ecma-419 NTP.servers works tlsio/ntp.Options.Servers
 func TestGetTime(t *testing.T) {
-	app := run(t)
+	app := tlsiotest.Run(t, tlsiotest.Network(t))
 	const ahead = 1000 * time.Hour
 	right := serve(t, func() time.Time { return time.Now().Add(ahead) })
 	old := serve(t, func() time.Time { return time.Unix(1e9, 0) })
@@ -145,7 +119,7 @@ func TestGetTime(t *testing.T) {
 
 //conform:ecma-419 NTP.dns works tlsio/ntp.Options.DNS
 func TestNames(t *testing.T) {
-	app := run(t)
+	app := tlsiotest.Run(t, tlsiotest.Network(t))
 	server := serve(t, time.Now)
 	_, port, _ := net.SplitHostPort(server)
 	dns, err := resolver.New(app, resolver.Options{Servers: []string{serveName(t, "time.test.")}})
@@ -167,7 +141,7 @@ func TestNames(t *testing.T) {
 // serveName is a name server to which name is 127.0.0.1.
 func serveName(t *testing.T, name string) string {
 	t.Helper()
-	c, err := testNetwork(t).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
+	c, err := tlsiotest.Network(t).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +177,7 @@ func serveName(t *testing.T, name string) string {
 //conform:ecma-419 NTP.busy works tlsio/ntp.ErrBusy
 //conform:ecma-419 NTP.close works tlsio/ntp.Client.Close
 func TestBusyAndClose(t *testing.T) {
-	app := run(t)
+	app := tlsiotest.Run(t, tlsiotest.Network(t))
 	c := client(t, app, ntp.Options{Servers: []string{serve(t, nil)}})
 	callback := func(err error, ms int64) { t.Errorf("callback(%v, %d)", err, ms) }
 	if err := c.GetTime(nil); err == nil {

@@ -12,39 +12,12 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"ingot.dev/internal/simnet"
 	"ingot.dev/tlsio"
+	"ingot.dev/tlsio/internal/tlsiotest"
 	"ingot.dev/tlsio/resolver"
 )
 
 const limit = time.Minute
-
-// testNetwork is the network that tests run on: the operating system's, or the one
-// that INGOT_TEST_NETWORK names, as it does in images.
-func testNetwork(t *testing.T) interface {
-	tlsio.Network
-	tlsio.PacketNetwork
-} {
-	t.Helper()
-	if n := simnet.Selected(t); n != nil {
-		return n.(interface {
-			tlsio.Network
-			tlsio.PacketNetwork
-		})
-	}
-	return tlsio.HostNetwork{}
-}
-
-// run runs an application until the test ends.
-func run(t *testing.T, network tlsio.Network) *tlsio.App {
-	t.Helper()
-	app := tlsio.NewApp(network)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); app.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-	return app
-}
 
 // zone is what a name server knows: addresses by name, comma between several.
 type zone map[string]string
@@ -53,7 +26,7 @@ type zone map[string]string
 // hasn't don't exist; "refuse" is refused and "silent" not answered.
 func serve(t *testing.T, z zone, asked *atomic.Int32) string {
 	t.Helper()
-	c, err := testNetwork(t).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
+	c, err := tlsiotest.Network(t).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +111,7 @@ func get(t *testing.T, answers chan answer) answer {
 //conform:ecma-419 DNS.resolve works tlsio/resolver.Resolver.Resolve
 //conform:ecma-419 DNS.literal works tlsio/resolver.Resolver.Resolve
 func TestResolve(t *testing.T) {
-	app := run(t, testNetwork(t))
+	app := tlsiotest.Run(t, tlsiotest.Network(t))
 	var asked atomic.Int32
 	r := newResolver(t, app, serve(t, zone{"four.test": "192.0.2.1,192.0.2.2", "six.test": "2001:db8::1", "both.test": "2001:db8::2,192.0.2.3", "bad.test": "refuse"}, &asked))
 	answers := make(chan answer, 10)
@@ -196,7 +169,7 @@ func TestResolve(t *testing.T) {
 
 //conform:ecma-419 DNS.servers works tlsio/resolver.Options.Servers
 func TestServersInTurn(t *testing.T) {
-	app := run(t, testNetwork(t))
+	app := tlsiotest.Run(t, tlsiotest.Network(t))
 	var first, third atomic.Int32
 	r := newResolver(t, app,
 		serve(t, zone{"a.test": "refuse"}, &first), // knows that b.test doesn't exist
@@ -244,7 +217,7 @@ func TestOptions(t *testing.T) {
 
 //conform:ecma-419 DNS.close works tlsio/resolver.Resolver.Close
 func TestClose(t *testing.T) {
-	app := run(t, testNetwork(t))
+	app := tlsiotest.Run(t, tlsiotest.Network(t))
 	r := newResolver(t, app, serve(t, zone{"slow.test": "silent"}, nil))
 	callback := func(err error, address, host string) { t.Errorf("callback(%v, %s, %s)", err, address, host) }
 	for range resolver.MaxPending {

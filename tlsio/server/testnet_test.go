@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 
 	"ingot.dev/internal/pki"
 	"ingot.dev/internal/simnet"
+	"ingot.dev/internal/testenv"
 	"ingot.dev/tlsio"
 )
 
@@ -417,35 +417,7 @@ func wantCode(t testing.TB, err error, code Code) {
 // leaks fails t if, at its end, goroutines of this package are still running.
 func leaks(t testing.TB) {
 	t.Helper()
-	if _, again := leakChecks.LoadOrStore(t, true); again {
-		return // after all servers of a test are closed, not between them
-	}
-	t.Cleanup(func() {
-		leakChecks.Delete(t)
-		var left []string
-		for end := time.Now().Add(limit); time.Now().Before(end); {
-			if left = ourGoroutines(); len(left) == 0 {
-				return
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-		t.Errorf("%d goroutines left behind:\n%s", len(left), strings.Join(left, "\n\n"))
-	})
-}
-
-var leakChecks sync.Map // testing.TB
-
-func ourGoroutines() []string {
-	buf := make([]byte, 1<<20)
-	buf = buf[:runtime.Stack(buf, true)]
-	var ours []string
-	for g := range strings.SplitSeq(string(buf), "\n\n") {
-		_, creator, ok := strings.Cut(g, "created by ingot.dev/tlsio/server.")
-		if ok && !strings.Contains(creator, "_test.go:") {
-			ours = append(ours, g)
-		}
-	}
-	return ours
+	testenv.NoLeaks(t, "ingot.dev/tlsio/server.")
 }
 
 // world is the PKI that tests use.

@@ -3,7 +3,6 @@ package certificate
 import (
 	"errors"
 	"strconv"
-	"strings"
 
 	"ingot.dev/certs/container"
 )
@@ -31,31 +30,15 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("certificate: ")
-	b.WriteString(e.Type.String())
-	b.WriteString(" (")
-	b.WriteString(strconv.Itoa(int(e.Type)))
-	b.WriteString("): ")
-	b.WriteString(e.Reason)
-	if e.Err != nil {
-		b.WriteString(": ")
-		b.WriteString(e.Err.Error())
-	}
-	if e.Fix != "" {
-		b.WriteString(" (")
-		b.WriteString(e.Fix)
-		b.WriteString(")")
-	}
-	return b.String()
+	return "certificate: " + e.Type.String() + " (" + strconv.Itoa(int(e.Type)) + "): " + e.inFile().Error()
 }
 
 // Unwrap makes errors.Is find the kind and errors.As the cause.
-func (e *Error) Unwrap() []error {
-	if e.Err == nil {
-		return []error{e.Kind}
-	}
-	return []error{e.Kind, e.Err}
+func (e *Error) Unwrap() []error { return e.inFile().Unwrap() }
+
+// inFile is the error as package container has it, which words it the same way.
+func (e *Error) inFile() *container.Error {
+	return &container.Error{Kind: e.Kind, Reason: e.Reason, Fix: e.Fix, Err: e.Err}
 }
 
 // StatusCode is the reference's number for the error: 272 when the store was opened and
