@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/format"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"net/netip"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"golang.org/x/mod/module"
 
 	"ingot.dev/firmware/endpoint"
+	"ingot.dev/firmware/syslog"
 )
 
 // A FolderError says that a file can't be embedded.
@@ -57,7 +59,22 @@ func (a *Appliance) Generate() (map[string][]byte, error) {
 		}
 		fmt.Fprintf(&body, "//go:embed all:%s\nvar %s embed.FS\n\n", f.name, f.variable)
 	}
-	body.WriteString("func main() {\nfirmware.Main(firmware.Config{\nCerts: certificates,\n")
+	body.WriteString("func main() {\n")
+	if a.syslog != nil {
+		for _, name := range []string{"log/slog", "os", "ingot.dev/firmware/syslog"} {
+			g.imports[name] = true
+		}
+		o := *a.syslog.options.(*syslog.Options)
+		o.Console = console{}
+		body.WriteString("collector := must(syslog.New(")
+		g.literal(&body, reflect.ValueOf(o))
+		body.WriteString("))\n")
+		services.WriteString("collector.Service(),\n")
+	}
+	body.WriteString("firmware.Main(firmware.Config{\nCerts: certificates,\n")
+	if a.syslog != nil {
+		body.WriteString("Log: slog.New(collector),\n")
+	}
 	if a.bundles {
 		g.imports["ingot.dev/certs"] = true
 		body.WriteString("Bundles: certs.Bundles(),\n")
@@ -75,11 +92,11 @@ func (a *Appliance) Generate() (map[string][]byte, error) {
 	}
 	fmt.Fprintf(&body, "Services: []firmware.Service{\n%s},\n})\n}\n\n", services.Bytes())
 	body.WriteString(`// must ends the program over options that the configuration's check let through.
-func must(service firmware.Service, err error) firmware.Service {
+func must[T any](made T, err error) T {
 	if err != nil {
 		panic(err)
 	}
-	return service
+	return made
 }
 `)
 	if len(g.folders) > 0 {
@@ -122,6 +139,9 @@ type generator struct {
 	service *Service
 }
 
+// console stands for the handler of a firmware's console.
+type console struct{ slog.Handler }
+
 // embedded is a folder of the machine that goes into the image.
 type embedded struct{ dir, name, variable string }
 
@@ -141,6 +161,15 @@ func (g *generator) literal(out *bytes.Buffer, v reflect.Value) {
 	case netip.Prefix:
 		g.imports["net/netip"] = true
 		fmt.Fprintf(out, "netip.MustParsePrefix(%q)", value)
+		return
+	case slog.Level:
+		g.imports["log/slog"] = true
+		out.WriteString(map[slog.Level]string{
+			slog.LevelDebug: "slog.LevelDebug", slog.LevelInfo: "slog.LevelInfo", slog.LevelWarn: "slog.LevelWarn", slog.LevelError: "slog.LevelError",
+		}[value])
+		return
+	case console:
+		out.WriteString("slog.NewTextHandler(os.Stderr, nil)")
 		return
 	case *folder:
 		out.WriteString(g.embed(value))

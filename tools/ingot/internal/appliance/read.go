@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"ingot.dev/firmware/syslog"
 	"ingot.dev/tlsio"
 	"ingot.dev/tools/ingot/internal/near"
 )
@@ -37,6 +38,7 @@ type Appliance struct {
 	Services []*Service
 	Warnings Problems
 
+	syslog         *Service    // the log's collector, nil if there is none
 	settings       [][2]string // of the network: name and value
 	store          string      // folder of the certificate store itself
 	bundles, rules bool        // what the store needs to be read
@@ -51,6 +53,7 @@ type Service struct {
 	// ServerName is a name that its certificate is valid for; "" if it has none.
 	ServerName string
 
+	where   string // for messages
 	kind    Kind
 	table   *node
 	at      position
@@ -91,6 +94,7 @@ func Read(file string, o Options) (*Appliance, error) {
 	}
 	c.tables(root)
 	c.services(root)
+	c.collector()
 	c.conflicts()
 	if err := c.certificates(root, o); err != nil {
 		return nil, err
@@ -226,11 +230,44 @@ func (c *checker) tables(root *node) {
 			c.bad(e.at, fmt.Sprintf("%q is nothing that a configuration has", e.name), fix)
 		case e.value.shape != isTable:
 			c.bad(e.value.at, e.name+" is "+string(e.value.shape), "write a table: ["+e.name+"]")
+		case e.name == "syslog":
+			c.syslog(e, table)
 		default:
 			c.values(e.value, table.Keys, "["+e.name+"]", func(k *Key, e *entry, v any) { c.setting(k, e, v) })
 		}
 	}
 	c.network(root)
+}
+
+// syslog reads the options of the log's collector.
+func (c *checker) syslog(e *entry, table *Table) {
+	s := &Service{Name: "syslog", where: "[syslog]", kind: Kind{Name: "syslog", Keys: table.Keys}, table: e.value, at: e.at, options: new(syslog.Options)}
+	if c.options(s, "[syslog]", table.Keys) {
+		c.a.syslog = s
+	}
+}
+
+// options reads a table into the options that it is about, and reports whether all of it
+// was good.
+func (c *checker) options(s *Service, where string, keys []Key) bool {
+	before := len(c.problems)
+	var set func(options reflect.Value, where string) func(k *Key, e *entry, v any)
+	set = func(options reflect.Value, where string) func(k *Key, e *entry, v any) {
+		return func(k *Key, e *entry, v any) {
+			switch {
+			case k.field == "":
+			case k.Type == Keys:
+				c.values(e.value, k.Keys, where+" "+k.Name, set(options.FieldByName(k.field), where+" "+k.Name))
+			default:
+				field := options.FieldByName(k.field)
+				field.Set(reflect.ValueOf(v).Convert(field.Type()))
+			}
+		}
+	}
+	table := *s.table
+	table.at = s.at
+	c.values(&table, keys, where, set(reflect.ValueOf(s.options).Elem(), where))
+	return len(c.problems) == before
 }
 
 // setting keeps the value of a key outside of services.
@@ -351,27 +388,9 @@ func (c *checker) service(e *entry) {
 }
 
 func (c *checker) ofKind(e *entry, where string, kind Kind) {
-	s := &Service{Name: e.name, Kind: kind.Name, TLS: !kind.plain, kind: kind, table: e.value, at: e.at, options: kind.options()}
-	before := len(c.problems)
+	s := &Service{Name: e.name, where: where, Kind: kind.Name, TLS: !kind.plain, kind: kind, table: e.value, at: e.at, options: kind.options()}
 	options := reflect.ValueOf(s.options).Elem()
-	keys := append([]Key{kindKey}, kind.Keys...)
-	where += " (" + kind.Name + ")"
-	var set func(options reflect.Value, where string) func(k *Key, e *entry, v any)
-	set = func(options reflect.Value, where string) func(k *Key, e *entry, v any) {
-		return func(k *Key, e *entry, v any) {
-			switch {
-			case k.field == "":
-			case k.Type == Keys:
-				c.values(e.value, k.Keys, where+" "+k.Name, set(options.FieldByName(k.field), where+" "+k.Name))
-			default:
-				field := options.FieldByName(k.field)
-				field.Set(reflect.ValueOf(v).Convert(field.Type()))
-			}
-		}
-	}
-	table := *e.value
-	table.at = e.at
-	c.values(&table, keys, where, set(options, where))
+	good := c.options(s, where+" ("+kind.Name+")", append([]Key{kindKey}, kind.Keys...))
 	options.FieldByName("Name").SetString(e.name)
 	if host, port, err := net.SplitHostPort(options.FieldByName("Listen").String()); err == nil {
 		s.Port, _ = strconv.Atoi(port)
@@ -379,7 +398,7 @@ func (c *checker) ofKind(e *entry, where string, kind Kind) {
 		s.listen = netip.AddrPortFrom(addr.Unmap(), uint16(s.Port))
 		c.listeners = append(c.listeners, s)
 	}
-	if len(c.problems) > before {
+	if !good {
 		return // the constructor would only repeat it
 	}
 	if _, err := kind.make(s.options); err != nil {
@@ -387,9 +406,26 @@ func (c *checker) ofKind(e *entry, where string, kind Kind) {
 		return
 	}
 	if auth := options.FieldByName("ClientAuth"); !kind.plain && auth.IsValid() {
-		s.Mutual = auth.String() != "" && auth.String() != string(tlsio.ClientAuthNone) || options.FieldByName("ClientGroup").String() != ""
+		s.Mutual = kind.mutual || auth.String() != "" && auth.String() != string(tlsio.ClientAuthNone) || options.FieldByName("ClientGroup").String() != ""
 	}
 	c.a.Services = append(c.a.Services, s)
+}
+
+// collector completes the options of the log's collector and judges them.
+func (c *checker) collector() {
+	if c.a.syslog == nil {
+		return
+	}
+	o := c.a.syslog.options.(*syslog.Options)
+	for _, s := range c.a.settings {
+		if s[0] == "INGOT_HOSTNAME" && o.Hostname == "" {
+			o.Hostname = s[1]
+		}
+	}
+	if _, err := syslog.New(*o); err != nil {
+		c.refused(c.a.syslog, err)
+		c.a.syslog = nil
+	}
 }
 
 var kindKey = Key{Name: "kind", Type: Text, Required: true, Doc: "Which kind of service it is."}
@@ -400,11 +436,11 @@ func (c *checker) refused(s *Service, err error) {
 		option, ok := one.(*tlsio.OptionError)
 		if !ok { // a file
 			at, _ := s.locate("Files")
-			c.bad(at, "service "+s.Name+": "+one.Error(), "change what it names")
+			c.bad(at, s.where+": "+one.Error(), "change what it names")
 			continue
 		}
 		at, name := s.locate(option.Option)
-		what := "service " + s.Name + ": " + name
+		what := s.where + ": " + name
 		if option.Value != nil {
 			what += " = " + show(option.Value)
 		}

@@ -159,6 +159,24 @@ func TestProblems(t *testing.T) {
 
 		{"with something else wrong", echo + "burst = 0\n" + strings.ReplaceAll(echo, "echo]", "b]"), []string{"4:9: burst is 0", "7:10: service b listens where service echo does (line 3)"}},
 
+		// The log.
+		{"no collector", "[syslog]\n" + echo, []string{"1:2: [syslog] has no to; add to = \"logs.example.com:6514\""}},
+		{"the log's values", "[syslog]\nto = \"logs\"\nlevel = \"loud\"\nfacility = 16\nmax_message = 100\n" + echo, []string{
+			`2:6: to: "logs" is not an address with a port`, `3:9: level: "loud" is not one that there is; use "debug", "info", "warn" or "error"`,
+			"4:12: facility is an integer", "5:15: max_message is 100; use a number from 480 to 65536, in bytes"}},
+		{"the log's memory", "[syslog]\nto = \"logs:6514\"\nmax_memory = 1000\n" + echo, []string{"3:14: [syslog]: max_memory = 1000; has no room for one record of max_message"}},
+		{"the log's name", "[syslog]\nto = \"logs:6514\"\napp = \"a b\"\n" + echo, []string{`3:7: [syslog]: app = "a b"; use visible ASCII`}},
+		{"the log's certificates", "[syslog]\nto = \"logs:6514\"\ngroup = \"logs\"\npresent = \"default\"\n" + echo, []string{
+			`3:9: [syslog]: the certificate store has no group "logs"`, `4:11: [syslog]: the certificate store has no identity "default" for this`}},
+
+		// Messages between clients.
+		{"nobody shows who he is", "[service.hub]\nkind = \"json\"\nlisten = \":1\"\n", []string{`1:10: service hub: password; required, where clients need not show certificates; or set client_auth to "require"`}},
+		{"memory for no message", "[service.hub]\nkind = \"json\"\nlisten = \":1\"\npassword = \"x\"\nmax_memory = 5000\n", []string{"5:14: service hub: max_memory = 5000; is below max_message"}},
+		{"a secret", "[service.hub]\nkind = \"json\"\nlisten = \":1\"\npassword = \"hush\\u0007\"\n", []string{"4:12: password: the value is not a name; "}},
+
+		// Status.
+		{"everybody may see it", "[service.s]\nkind = \"status\"\nlisten = \":1\"\nclient_auth = \"request\"\n", []string{`4:15: service s: client_auth = "request"; is always "require" here`}},
+
 		// The certificate store.
 		{"no identity", echo + "identity = \"nobody.example\"\n", []string{`4:12: service echo: the certificate store has no identity "nobody.example" for this, by its folder or by a name in its certificate; use one of its identities: client, default`}},
 		{"an identity for clients only", echo + "identity = \"client\"\n", []string{`4:12: service echo: the certificate store has no identity "client" for this`}},
@@ -245,6 +263,39 @@ listen = "127.0.0.1:8443" # beside the echo's, which is another address
 files = "site"
 max_age = "1h"
 headers = { X-A = "b" }
+[service.status]
+kind = "status"
+listen = ":9443"
+client_group = "sensors"
+[service.hub]
+kind = "json"
+listen = ":8888"
+password = "secret"
+client_auth = "request"
+request_timeout = "1m"
+keep_alive_interval = "off"
+keep_alive_timeout = "7s"
+max_message = 100_000
+max_queue = 200_000
+max_memory = 1_000_000
+max_pending = 7
+write_timeout = "9s"
+auth_timeout = "8s"
+[syslog]
+to = "logs.example:6514"
+host = "logs"
+group = "sensors"
+present = "client"
+policy = "20261122-tls13"
+minimum_version = "TLSv1.3"
+level = "warn"
+facility = "auth"
+host_name = "gw-1"
+app = "gw"
+max_queue = 20
+max_memory = 20_000
+max_message = 500
+timeout = "1m"
 `},
 		{"IPv4's and IPv6's", "[service.a]\nkind = \"echo\"\nlisten = \"0.0.0.0:7\"\n[service.b]\nkind = \"echo\"\nlisten = \"[2001:db8::1]:7\"\n"},
 	} {

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"log/slog"
 	"reflect"
 	"runtime"
 	"strconv"
@@ -9,9 +10,13 @@ import (
 
 	"ingot.dev/firmware"
 	"ingot.dev/firmware/endpoint"
+	"ingot.dev/firmware/hub"
 	"ingot.dev/firmware/relay"
 	"ingot.dev/firmware/static"
+	"ingot.dev/firmware/status"
+	"ingot.dev/firmware/syslog"
 	"ingot.dev/tlsio"
+	"ingot.dev/tlsio/jsonmsg"
 )
 
 // A Type is what the value of a key can be.
@@ -54,8 +59,10 @@ type Key struct {
 	Longest  time.Duration // of Duration
 	Off      bool          // "off" is a Duration, too: no limit
 	Keys     []Key         // of a table
+	Secret   bool          // its value is not for messages
 
-	field string // in the options of the service, or the setting of the network
+	field string                  // in the options of the service, or the setting of the network
+	value func(choice string) any // what a Choice stands for; nil for itself
 }
 
 // A Table is a part of the file, such as [network].
@@ -89,6 +96,7 @@ func Tables() []Table {
 			{Name: "store", Type: Folder, field: "Certs", Default: `"certs"`, Example: `"certs"`,
 				Doc: "Its folder, relative to the configuration file: one that `ingot certs init` made, whose part `image` is the store, or a store itself."},
 		}},
+		{"syslog", "Sends the log to a collector over TLS (RFC 5424, RFC 5425), too. Without this table it goes to the console only.", collecting()},
 	}
 }
 
@@ -98,7 +106,8 @@ type Kind struct {
 	Doc  string
 	Keys []Key
 
-	plain bool // the listener speaks no TLS
+	plain  bool // the listener speaks no TLS
+	mutual bool // it always asks clients for certificates
 	maker
 
 	// Keys that name things in the certificate store.
@@ -152,7 +161,74 @@ func Kinds() []Kind {
 			maker:    calls(static.New),
 			identity: "identity", group: "client_group",
 		},
+		{
+			Name: "status",
+			Doc:  "Shows how the firmware is doing, to clients with certificates: a page with live plots at `/`, JSON at `/status.json`, Prometheus' text at `/metrics`. What it tells is of use to attackers: name a `client_group`.",
+			Keys: join(listening("9443"), secured()), maker: calls(status.New),
+			identity: "identity", group: "client_group", mutual: true,
+		},
+		{
+			Name: "json",
+			Doc:  "Passes JSON messages and requests between clients that have shown who they are (tls-json): by certificates, by a password, or by both.",
+			Keys: join(listening("8888"), secured(), []Key{
+				{Name: "password", Type: Text, field: "Password", Secret: true, Default: "none: clients must show certificates", Example: `"correct horse battery"`, Doc: "What clients must present. It is in the image as it is here."},
+				{Name: "request_timeout", Type: Duration, field: "RequestTimeout", Default: text(jsonmsg.DefaultRequestTimeout), Example: `"30s"`, Longest: time.Hour, Off: true, Doc: "How long an answer to a request may take."},
+				{Name: "keep_alive_interval", Type: Duration, field: "KeepAliveInterval", Default: text(jsonmsg.DefaultKeepAliveInterval), Example: `"1m"`, Longest: 24 * time.Hour, Off: true, Doc: "The time between pings."},
+				{Name: "keep_alive_timeout", Type: Duration, field: "KeepAliveTimeout", Default: text(jsonmsg.DefaultKeepAliveTimeout), Example: `"20s"`, Longest: time.Hour, Off: true, Doc: "How long the answer to a ping may take."},
+				{Name: "max_message", Type: Count, field: "MaxMessage", Unit: "bytes", Min: 64, Max: 16 << 20, Default: strconv.Itoa(jsonmsg.DefaultMaxMessage), Example: "65536", Doc: "The longest message."},
+				{Name: "max_queue", Type: Count, field: "MaxQueue", Unit: "bytes", Min: 1, Max: 64 << 20, Default: strconv.Itoa(jsonmsg.DefaultMaxQueue), Example: "262144", Doc: "What may wait to be sent to a client, and what of a client may wait."},
+				{Name: "max_memory", Type: Count, field: "MaxMemory", Unit: "bytes", Min: 4096, Max: 256 << 20, Default: strconv.Itoa(jsonmsg.DefaultMaxMemory), Example: "4_194_304", Doc: "What all clients together may make it hold."},
+				{Name: "max_pending", Type: Count, field: "MaxPending", Unit: "requests", Min: 1, Max: 100_000, Default: strconv.Itoa(jsonmsg.DefaultMaxPending), Example: "16", Doc: "How many requests to a client may wait for their answers."},
+				{Name: "write_timeout", Type: Duration, field: "WriteTimeout", Default: text(jsonmsg.DefaultWriteTimeout), Example: `"30s"`, Longest: time.Hour, Off: true, Doc: "How long a client may take for each 16 KB."},
+				{Name: "auth_timeout", Type: Duration, field: "AuthTimeout", Default: text(jsonmsg.DefaultAuthTimeout), Example: `"5s"`, Longest: time.Hour, Off: true, Doc: "From the end of the TLS handshake to that of the authentication."},
+			}),
+			maker:    calls(hub.New),
+			identity: "identity", group: "client_group",
+		},
 	}
+}
+
+// collecting are the keys of syslog.Options.
+func collecting() []Key {
+	versions := versions()
+	return []Key{
+		{Name: "to", Type: Remote, field: "To", Required: true, Example: `"logs.example.com:6514"`, Doc: "The collector."},
+		{Name: "host", Type: Name, field: "Host", Default: "the host of `to`", Example: `"logs.example.com"`, Doc: "The collector's name, for SNI and to compare with its certificate."},
+		{Name: "group", Type: Text, field: "Group", Default: "the anchors in no group", Example: `"collectors"`, Doc: "The group of the store's anchors that vouch for the collector."},
+		{Name: "present", Type: Text, field: "Present", Default: "none", Example: `"client"`, Doc: "The identity of the store that is shown to the collector if it asks, by its folder."},
+		*find(versions, "policy"), *find(versions, "minimum_version"),
+		{Name: "level", Type: Choice, field: "Level", Choices: []string{"debug", "info", "warn", "error"}, Default: `"info"`, Example: `"warn"`, Doc: "The least that is sent. The console has everything from `info` up.",
+			value: func(choice string) any {
+				var l slog.Level
+				if err := l.UnmarshalText([]byte(choice)); err != nil {
+					panic(err)
+				}
+				return l
+			}},
+		{Name: "facility", Type: Choice, field: "Facility", Choices: facilities, Default: `"local0"`, Example: `"local3"`, Doc: "Who logs, for the collector's rules.",
+			value: func(choice string) any { return facilityOf(choice) }},
+		{Name: "host_name", Type: Text, field: "Hostname", Default: "the network's `host_name`", Example: `"gateway"`, Doc: "The device's name in messages."},
+		{Name: "app", Type: Text, field: "App", Default: `"ingot"`, Example: `"gateway"`, Doc: "The program's name in messages."},
+		{Name: "max_queue", Type: Count, field: "MaxQueue", Unit: "records", Min: 1, Max: 100_000, Default: strconv.Itoa(syslog.DefaultMaxQueue), Example: "200", Doc: "How many records wait while the collector is away. More are dropped and counted."},
+		{Name: "max_memory", Type: Count, field: "MaxMemory", Unit: "bytes", Min: 480, Max: 64 << 20, Default: strconv.Itoa(syslog.DefaultMaxMemory), Example: "1_000_000", Doc: "How much memory those records take."},
+		{Name: "max_message", Type: Count, field: "MaxMessage", Unit: "bytes", Min: 480, Max: 64 << 10, Default: strconv.Itoa(syslog.DefaultMaxMessage), Example: "8192", Doc: "How long a record may be; longer ones are cut."},
+		{Name: "timeout", Type: Duration, field: "Timeout", Default: text(syslog.DefaultTimeout), Example: `"5s"`, Longest: time.Hour, Doc: "For connecting, the TLS handshake included, and for each write."},
+	}
+}
+
+// facilities are those of RFC 5424 section 6.2.1 that suit a device.
+var facilities = []string{"user", "daemon", "auth", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"}
+
+func facilityOf(name string) syslog.Facility {
+	switch name {
+	case "user":
+		return 1
+	case "daemon":
+		return 3
+	case "auth":
+		return 4
+	}
+	return syslog.Local0 + syslog.Facility(name[len(name)-1]-'0')
 }
 
 func join(lists ...[]Key) (all []Key) {

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"ingot.dev/firmware/syslog"
 )
 
 var update = flag.Bool("update", false, "write docs/configuration.md")
@@ -85,7 +87,8 @@ func TestSchema(t *testing.T) {
 
 // TestEveryOption: what a service has options for can be configured.
 func TestEveryOption(t *testing.T) {
-	for _, kind := range Kinds() {
+	log := Kind{Name: "syslog", Keys: collecting(), maker: maker{options: func() any { return new(syslog.Options) }}}
+	for _, kind := range append(Kinds(), log) {
 		var each func(typ reflect.Type, keys []Key, path string)
 		each = func(typ reflect.Type, keys []Key, path string) {
 			for i := range typ.NumField() {
@@ -102,7 +105,7 @@ func TestEveryOption(t *testing.T) {
 				}
 				about := path == "" && onlyTLS(f.Name)
 				switch {
-				case path == "" && f.Name == "Name": // it is the table's
+				case path == "" && (f.Name == "Name" || f.Name == "Console"): // they are nobody's choice
 				case key == nil && kind.plain && about: // the listener speaks none
 				case key == nil:
 					t.Errorf("%s: nothing sets the option %s%s", kind.Name, path, f.Name)

@@ -17,6 +17,7 @@ import (
 	"ingot.dev/firmware"
 	"ingot.dev/firmware/endpoint"
 	"ingot.dev/firmware/relay"
+	"ingot.dev/firmware/syslog"
 	"ingot.dev/net/inet"
 	"ingot.dev/tlsio"
 )
@@ -66,6 +67,13 @@ func (c *checker) certificates(root *node, o Options) error {
 		c.bad(at, "certificates: "+err.Error(), "keys that are kept elsewhere need a program that knows where: begin one with 'ingot config eject'")
 		return nil
 	}
+	if s := c.a.syslog; s != nil {
+		o, client := s.options.(*syslog.Options), tlsio.TLSOptions{}
+		c.lacks(s, "group", endpoint.Trust(&client, loaded, o.Group))
+		if o.Present != "" {
+			c.lacks(s, "present", endpoint.Present(&client, loaded, o.Present))
+		}
+	}
 	for _, s := range c.a.Services {
 		c.open(s, loaded)
 		s.ServerName = s.serverName(loaded)
@@ -101,12 +109,6 @@ func (c *checker) open(s *Service, store *certs.Store) {
 			options.Elem().FieldByName(k.field).SetZero()
 		}
 	}
-	at := func(key string) position {
-		if e := s.table.get(key); e != nil {
-			return e.value.at
-		}
-		return s.at
-	}
 	const attempts = 3 // what was reported is left out, to see whether there is more
 	for range attempts {
 		service, err := s.kind.make(options.Interface())
@@ -118,34 +120,54 @@ func (c *checker) open(s *Service, store *certs.Store) {
 			l.Close()
 			return
 		}
-		identity, isIdentity := errors.AsType[*endpoint.IdentityError](err)
 		var pins *relay.PinsError
-		group, isGroup := errors.AsType[*endpoint.GroupError](err)
 		switch {
-		case isIdentity:
-			c.bad(at(s.kind.identity), fmt.Sprintf("service %s: the certificate store has no identity %q for this, by its folder or by a name in its certificate", s.Name, identity.Name),
-				has("identities", identity.Have)+", or make one with 'ingot certs issue'")
+		case errors.As(err, new(*endpoint.IdentityError)):
+			c.lacks(s, s.kind.identity, err)
 			clear(s.kind.identity)
-		case isGroup:
+		case errors.As(err, new(*endpoint.GroupError)):
 			key := s.kind.group
-			what := fmt.Sprintf("group %q", group.Group)
-			if group.Group == "" {
-				what = "anchors outside of groups"
-				if s.table.get("client_auth") != nil {
-					key = "client_auth"
-				}
+			if s.table.get(key) == nil && s.table.get("client_auth") != nil {
+				key = "client_auth"
 			}
-			c.bad(at(key), fmt.Sprintf("service %s: the certificate store has no %s to judge peers by", s.Name, what),
-				has("groups", group.Have)+", or add anchors with 'ingot certs import --anchor --group'")
+			c.lacks(s, key, err)
 			clear(s.kind.group)
 			clear("client_auth")
 		case errors.As(err, &pins):
-			c.bad(at("pins"), fmt.Sprintf("service %s: the certificate store has no set of pins %q", s.Name, pins.Name), "make one with 'ingot certs pin'")
+			c.bad(s.position("pins"), fmt.Sprintf("%s: the certificate store has no set of pins %q", s.where, pins.Name), "make one with 'ingot certs pin'")
 			clear("pins")
 		default:
-			c.bad(s.at, "service "+s.Name+": "+err.Error(), "change the service or the store")
+			c.bad(s.at, s.where+": "+err.Error(), "change it or the store")
 			return
 		}
+	}
+}
+
+// position is where a key's value is, or the table's where it has no such key.
+func (s *Service) position(key string) position {
+	if e := s.table.get(key); e != nil {
+		return e.value.at
+	}
+	return s.at
+}
+
+// lacks reports what the certificate store doesn't have for a key.
+func (c *checker) lacks(s *Service, key string, err error) {
+	identity, isIdentity := errors.AsType[*endpoint.IdentityError](err)
+	group, isGroup := errors.AsType[*endpoint.GroupError](err)
+	switch {
+	case isIdentity:
+		c.bad(s.position(key), fmt.Sprintf("%s: the certificate store has no identity %q for this, by its folder or by a name in its certificate", s.where, identity.Name),
+			has("identities", identity.Have)+", or make one with 'ingot certs issue'")
+	case isGroup:
+		what := fmt.Sprintf("group %q", group.Group)
+		if group.Group == "" {
+			what = "anchors outside of groups"
+		}
+		c.bad(s.position(key), fmt.Sprintf("%s: the certificate store has no %s to judge peers by", s.where, what),
+			has("groups", group.Have)+", or add anchors with 'ingot certs import --anchor --group'")
+	case err != nil:
+		c.bad(s.position(key), s.where+": "+err.Error(), "change it or the store")
 	}
 }
 

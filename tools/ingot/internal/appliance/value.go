@@ -41,7 +41,11 @@ func (k *Key) decode(n *node, dir string) (value any, bad []inaptitude) {
 		}
 		v, fix := read(at.text)
 		if fix != "" {
-			refuse(at, fmt.Sprintf("%s: %q is not %s", k.Name, at.text, want), fix)
+			text := strconv.Quote(at.text)
+			if k.Secret {
+				text = "the value"
+			}
+			refuse(at, fmt.Sprintf("%s: %s is not %s", k.Name, text, want), fix)
 			return nil
 		}
 		return v
@@ -78,6 +82,9 @@ func (k *Key) decode(n *node, dir string) (value any, bad []inaptitude) {
 		return one(n, "one that there is", func(s string) (any, string) {
 			if !slices.Contains(k.Choices, s) {
 				return nil, "use " + quoted(k.Choices)
+			}
+			if k.value != nil {
+				return k.value(s), ""
 			}
 			return s, ""
 		}), bad
