@@ -12,6 +12,18 @@ func ReadReady(c *Conn, p []byte, ready func() bool) (n int, more bool, err erro
 	if n, err = c.Read(p); err != nil {
 		return n, false, err
 	}
+	return c.readAhead(p, n, ready)
+}
+
+// ReadHeld is ReadReady that doesn't wait for the first byte either: without any, n is 0.
+// A relay begins with it. Who speaks first may be heard together with the end of the
+// handshake: then c has it, and the transport, which waits for more, doesn't tell.
+func ReadHeld(c *Conn, p []byte, ready func() bool) (n int, more bool, err error) {
+	return c.readAhead(p, 0, ready)
+}
+
+// readAhead reads behind the n bytes of p what can be had without waiting.
+func (c *Conn) readAhead(p []byte, n int, ready func() bool) (_ int, more bool, err error) {
 	c.wire.noWait, c.wire.ready = true, ready
 	defer func() { c.wire.noWait, c.wire.ready = false, nil }()
 	for n < len(p) {

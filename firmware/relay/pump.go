@@ -96,14 +96,15 @@ func (f *flow) secured(from *tlsio.Conn, allowTruncation bool) {
 // records passes on as many TLS records at once as have arrived. It returns nil at the
 // end of the data.
 func (f *flow) records(from *tlsio.Conn, p poller) error {
-	for more := false; ; {
+	read := tlsio.ReadHeld // what came with the handshake
+	for more := true; ; read = tlsio.ReadReady {
 		if !more {
 			p.WaitReadable() // Read says what is wrong
 		}
 		buf := buffers.Get().(*[64 << 10]byte)
 		var n int
 		var err error
-		n, more, err = tlsio.ReadReady(from, buf[:], p.Readable)
+		n, more, err = read(from, buf[:], p.Readable)
 		if n > 0 {
 			f.Write(buf[:n])
 		}
