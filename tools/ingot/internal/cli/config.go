@@ -228,15 +228,12 @@ func configuredProgram(cmd *cobra.Command, a *appliance.Appliance, source string
 	}
 	o := scaffold.Options{ModulePath: "appliance", Source: source}
 	if o.Source == "" {
-		o.Source, o.Version = ingotSource(cmd.Context())
+		o.Source, _ = ingotSource(cmd.Context())
 	}
-	if o.Source == "" && o.Version == "" {
-		return nil, errors.New("this ingot command can't tell where Ingot's module is; run it in a module that requires it, or build it from a checkout")
+	if o.Source == "" { // a version alone has no go.sum
+		return nil, errors.New("this ingot command can't tell where a checkout of Ingot is, which configurations are built with; make the command from one (go build ./tools/ingot)")
 	}
 	files["go.mod"], files["go.sum"], err = o.GoMod()
-	if len(files["go.sum"]) == 0 {
-		delete(files, "go.sum")
-	}
 	return files, err
 }
 
