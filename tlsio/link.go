@@ -2,8 +2,10 @@ package tlsio
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -11,6 +13,10 @@ import (
 
 // closeTimeout limits the sending of what was written before Close.
 const closeTimeout = 5 * time.Second
+
+// bulkWait is how long a plain connection waits for more bytes with a buffer, after it
+// has got all that it asked for.
+const bulkWait = time.Second
 
 // streaming is how many bytes come at once where a connection streams.
 const streaming = 8 << 10
@@ -317,7 +323,7 @@ func (l *link) writable() int {
 }
 
 // readLoop fills in until the connection ends. While nothing arrives it holds one
-// byte (TLS) or one small array (TCP), not a buffer.
+// byte (TLS) or one small array (TCP), not a buffer; that it has for bulkWait at most.
 func (l *link) readLoop() {
 	size := 512
 	if l.secured != nil {
@@ -347,6 +353,7 @@ func (l *link) readLoop() {
 		if bulk {
 			dst = l.in.space()
 			l.lent = true
+			l.conn.SetReadDeadline(time.Now().Add(bulkWait)) // on networks that have deadlines
 		} else if l.in.free() < len(dst) {
 			dst = dst[:l.in.free()]
 		}
@@ -365,7 +372,14 @@ func (l *link) readLoop() {
 		}
 		l.lent = false
 		l.received += uint64(n)
-		bulk = l.secured == nil && n == len(dst) && n > 0
+		full := l.secured == nil && n == len(dst) && n > 0
+		if bulk && !full && !l.detached {
+			l.conn.SetReadDeadline(time.Time{})
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				err = nil
+			}
+		}
+		bulk = full
 		if l.secured != nil && err == nil && l.in.free() > 0 {
 			more := l.in.space()
 			l.lent = true

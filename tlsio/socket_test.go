@@ -1358,3 +1358,55 @@ func TestStartTLSToSilentPeer(t *testing.T) {
 		r.quiet()
 	}
 }
+
+// A plain connection that has got exactly what it asked for, and then nothing, gives its
+// buffer back, stays usable, and hasn't kept the deadline that this needs.
+func TestBufferGivenBackAfterFullRead(t *testing.T) {
+	r := newRig(t)
+	sock, peer := r.tcpPair(TCPOptions{})
+	l := sock.link.Load()
+	got := 0
+	read := func(n int) {
+		t.Helper()
+		for got += n; got > 0; {
+			r.next("readable")
+			p, err := sock.ReadAvailable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got -= len(p)
+		}
+		for len(r.calls) > 0 { // told of what was read meanwhile
+			<-r.calls
+		}
+	}
+	for range 2 {
+		if _, err := peer.Write(pattern(512)); err != nil {
+			t.Fatal(err)
+		}
+		read(512)
+		wait(t, "no buffer", func() bool {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return l.in.buf == nil && !l.lent
+		})
+	}
+	for _, n := range []int{bufferSize, 512} {
+		if _, err := peer.Write(pattern(n)); err != nil {
+			t.Fatal(err)
+		}
+		read(n)
+	}
+	c, err := sock.NetConn(timeout(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	go func() {
+		time.Sleep(bulkWait * 3 / 2)
+		peer.Write([]byte("late"))
+	}()
+	if p := readAll(t, c, 4); string(p) != "late" {
+		t.Errorf("%q", p)
+	}
+}
