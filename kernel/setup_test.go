@@ -90,6 +90,8 @@ const (
 
 	uart1, uart2 = 0x02020000, 0x021E8000
 	pllENET      = 0x020C80E0
+	pllUSB1      = 0x020C8010
+	usbphy1      = 0x020C9000
 	gpr1         = 0x020E4004
 	gpio5        = 0x020AC000
 	sctr         = 0x021DC000
@@ -97,8 +99,10 @@ const (
 
 func newSOC(t *testing.T, digprog uint32) *soc {
 	s := &soc{t: t, digprog: digprog, pll: 10, regs: map[uint32]uint32{
-		pllENET:    1<<16 | 1<<12 | 1, // as after a reset: bypassed and off
-		0x020C4024: 0x00490b00,        // CCM_CSCDR1
+		pllENET: 1<<16 | 1<<12 | 1, // as after a reset: bypassed and off
+		pllUSB1: 1 << 16,
+		usbphy1: 0x001e1c00, usbphy1 + 0x30: 0xc0200000,
+		0x020C4024: 0x00490b00, // CCM_CSCDR1
 		sctr:       0,
 		gpr1:       0x0f400005,
 	}}
@@ -108,7 +112,7 @@ func newSOC(t *testing.T, digprog uint32) *soc {
 
 // has tells whether there is anything at an address.
 func (s *soc) has(pa uint32) bool {
-	blocks := []uint32{uart1, uart2, 0x020A8000, gpio5, 0x020C4000, 0x020C8000, 0x020E0000, 0x020E4000}
+	blocks := []uint32{uart1, uart2, 0x020A8000, gpio5, 0x020C4000, 0x020C8000, usbphy1, 0x020E0000, 0x020E4000}
 	if s.digprog != emulator {
 		blocks = append(blocks, 0x0207C000, 0x0217C000, sctr)
 	}
@@ -129,6 +133,12 @@ func (s *soc) Read(pa uint32) uint32 {
 	switch pa {
 	case 0x020C8260:
 		return s.digprog
+	case pllUSB1:
+		v := s.regs[pa]
+		if v&(1<<12) != 0 {
+			v |= 1 << 31
+		}
+		return v
 	case pllENET:
 		v := s.regs[pa]
 		if v&(1<<12) == 0 && s.pll > 0 && s.pll != never {
@@ -154,6 +164,15 @@ func (s *soc) Write(pa, v uint32) {
 	old := s.regs[pa]
 	s.regs[pa] = v
 	switch pa {
+	case pllUSB1:
+		if v&(1<<16) == 0 && old&(1<<31|1<<12) == 0 {
+			s.t.Error("the USB PLL is used before it has power")
+		}
+	case usbphy1, usbphy1 + 0x30:
+		// Nothing but its reset and its clock can be written before they are off and on.
+		if s.regs[0x020C4080]&3 != 3 || pa == usbphy1 && s.regs[usbphy1+0x30]>>30 != 0 {
+			s.t.Errorf("write to %#x of a USB PHY without clock", pa)
+		}
 	case pllENET:
 		if v&(1<<16) == 0 && s.pll != 0 && s.pll != never {
 			s.t.Error("the Ethernet PLL is used before it has locked")
@@ -302,6 +321,9 @@ func TestBoardsSetUp(t *testing.T) {
 					const lights = usbarmory.White | usbarmory.Blue
 					if s.regs[0x020A8004]&lights != lights || s.regs[0x020A8000]&lights != lights || s.regs[0x020E01E4] != 5 || s.regs[0x020E01E8] != 5 {
 						t.Error("the LEDs are not outputs, or shine")
+					}
+					if pll, ctrl := s.regs[pllUSB1], s.regs[usbphy1+0x30]; digprog != emulator && (pll&(1<<16|1<<13|1<<12|1<<6) != 1<<13|1<<12|1<<6 || ctrl != 0x0020c000 || s.regs[usbphy1] != 0 || s.regs[0x020C81B0] != 3<<19) {
+						t.Errorf("USB: PLL %#x, PHY %#x, power %#x", pll, ctrl, s.regs[usbphy1])
 					}
 				}
 				// After a boot loader that did the same, nothing changes.

@@ -4,8 +4,10 @@ package devices
 
 import (
 	"errors"
+	"net"
 	"testing"
 
+	"ingot.dev/board/driver/ocotp"
 	"ingot.dev/board/usbarmory"
 )
 
@@ -43,6 +45,19 @@ func TestLights(t *testing.T) {
 	if err := l.Set("green", true); !errors.Is(err, ErrNoLight) {
 		t.Error(err)
 	}
+}
+
+// TestEthernetOverUSB: the emulator's controller is a host's, and its fuses are blank; both
+// are said, and that there is no Ethernet.
+func TestEthernetOverUSB(t *testing.T) {
+	if _, err := overUSB(EthernetOptions{}, "no PHY"); !errors.Is(err, ErrNoEthernet) || !errors.Is(err, ocotp.ErrBlank) {
+		t.Error(err)
+	}
+	_, err := overUSB(EthernetOptions{HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 2}}, "no PHY")
+	if !errors.Is(err, ErrNoEthernet) {
+		t.Error(err)
+	}
+	t.Log(err)
 }
 
 // TestClock: the emulator's board has none, and that is no hurdle.

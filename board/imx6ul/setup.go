@@ -174,6 +174,26 @@ var Ethernet2 = kernel.Steps{
 	{0x020E0304, kernel.AllBits, 0x1b0b0},
 }
 
+// USB1 gives the first USB controller its clocks and its PHY's power, for device mode. The
+// PLL may be in use already, so nothing is switched off. The charger's detector would pull
+// at the data lines. The emulator has no device mode to be made ready.
+var USB1 = kernel.Steps{
+	{digprog | kernel.StepUnless, kernel.AllBits, emulated},
+
+	// Chapter "Clock Controller Module (CCM)".
+	{0x020C8010, 1 << 12, 1 << 12},                   // CCM_ANALOG_PLL_USB1: POWER
+	{0x020C8010 | kernel.StepWait, 1 << 31, 1 << 31}, // LOCK
+	{0x020C8010, 1<<16 | 1<<13 | 1<<6, 1<<13 | 1<<6}, // no BYPASS; ENABLE, EN_USB_CLKS
+	{0x020C4080, 3, 3},                               // CCM_CCGR6: CG0, usboh3
+
+	// Chapter "Universal Serial Bus 2.0 Integrated PHY (USB-PHY)".
+	{0x020C9030, 1 << 31, 0},                   // USBPHY1_CTRL: SFTRST off
+	{0x020C9030, 1 << 30, 0},                   // CLKGATE off
+	{0x020C9030, 1<<15 | 1<<14, 1<<15 | 1<<14}, // ENUTMILEVEL3, ENUTMILEVEL2
+	{0x020C9000, kernel.AllBits, 0},            // USBPHY1_PWD: all on
+	{0x020C81B0, 1<<20 | 1<<19, 1<<20 | 1<<19}, // USB_ANALOG_USB1_CHRG_DETECT: EN_B, CHK_CHRG_B
+}
+
 // GPIO5's pins on the evaluation kits: a shift register (74LV595) with eight outputs.
 const (
 	gpio5  = 0x020AC000 // GPIO5_DR; chapter "General Purpose Input/Output (GPIO)"

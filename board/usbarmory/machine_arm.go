@@ -24,6 +24,7 @@ var machine = kernel.Board{
 	Devices: []kernel.Device{
 		{Name: "enet1", Regs: 0x02188000, Size: 0x4000, IRQ: 150, DMA: 512 << 10},
 		{Name: "enet2", Regs: 0x020B4000, Size: 0x4000, IRQ: 152, DMA: 512 << 10},
+		{Name: "usb1", Regs: 0x02184000, Size: 0x1000, IRQ: 75, DMA: 256 << 10}, // the plug; USB OTG1
 		{Name: "wdog1", Regs: 0x020BC000, Size: 0x4000},
 		{Name: "src", Regs: 0x020D8000, Size: 0x4000},
 		{Name: "gpio4", Regs: 0x020A8000, Size: 0x4000}, // LEDs

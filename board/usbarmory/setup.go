@@ -8,7 +8,7 @@ import (
 // SetUp is what the board needs when its boot ROM has started the image.
 var SetUp = []*kernel.Steps{
 	&imx6ul.Bridges, &imx6ul.Bridge3, &imx6ul.Counter, &imx6ul.UARTClock, &imx6ul.UART2,
-	&imx6ul.EthernetPLL, &imx6ul.Ethernet2, &lights,
+	&imx6ul.EthernetPLL, &imx6ul.Ethernet2, &imx6ul.USB1, &lights,
 }
 
 // lights makes GPIOs of the LEDs' pads, and leaves the LEDs off: they are between the

@@ -1,0 +1,136 @@
+package ecm
+
+import (
+	"sync"
+
+	"ingot.dev/board/driver/usbdev"
+	"ingot.dev/board/nic"
+)
+
+// link is the state of the link, and who wants to know it.
+type link struct {
+	running sync.WaitGroup // linkMonitor
+	kick    chan struct{}
+
+	mu        sync.Mutex
+	state     nic.LinkState
+	fresh     bool // the host has chosen a setting: it is to be told anew
+	listeners []listener
+}
+
+type listener struct {
+	f    func(nic.LinkState)
+	told bool
+	last nic.LinkState
+}
+
+func (l *link) init() { l.kick = make(chan struct{}, 1) }
+
+func (l *link) wake() {
+	select {
+	case l.kick <- struct{}{}:
+	default:
+	}
+}
+
+// changed is told what the host has made of the device.
+func (l *link) changed(s usbdev.State) {
+	state := nic.LinkState{}
+	if s.Configuration != 0 && s.Alts[data] == 1 && !s.Suspended {
+		state = nic.LinkState{Up: true, Speed: 12, FullDuplex: true}
+		if s.HighSpeed {
+			state.Speed = 480
+		}
+	}
+	l.mu.Lock()
+	l.state, l.fresh = state, true
+	l.mu.Unlock()
+	l.wake()
+}
+
+// LinkState implements [nic.Device].
+func (d *Device) LinkState() nic.LinkState {
+	d.link.mu.Lock()
+	defer d.link.mu.Unlock()
+	return d.link.state
+}
+
+// OnLink implements [nic.Device].
+func (d *Device) OnLink(f func(nic.LinkState)) {
+	d.link.mu.Lock()
+	d.link.listeners = append(d.link.listeners, listener{f: f})
+	d.link.mu.Unlock()
+	d.link.wake()
+}
+
+// notes are the notifications to the host, linkMonitor's.
+type notes struct {
+	pipe    *usbdev.Pipe
+	head    uint32
+	lengths [noteSlots]int
+}
+
+const noteSlots = 4
+
+// linkMonitor is the driver's goroutine: it tells both sides about the link.
+func (d *Device) linkMonitor() {
+	var logged nic.LinkState
+	for {
+		if s := d.LinkState(); s != logged && !d.closed.Load() {
+			logged = s
+			d.log.Info("link", "address", d.addr, "state", s)
+		}
+		d.tellHost()
+		d.tellListeners()
+		select {
+		case <-d.link.kick:
+		case <-d.notes.pipe.Wake():
+		case <-d.usb.Done():
+			return
+		}
+	}
+}
+
+// tellHost queues notifications when there is room for both; else it is called again when
+// the host has fetched some.
+func (d *Device) tellHost() {
+	n, l := &d.notes, &d.link
+	if n.head-n.pipe.Done() > noteSlots-2 {
+		return
+	}
+	l.mu.Lock()
+	fresh, state := l.fresh, l.state
+	l.fresh = false
+	l.mu.Unlock()
+	if !fresh {
+		return
+	}
+	add := func(length int) {
+		n.lengths[n.head%noteSlots] = length
+		n.head++
+	}
+	add(notification(n.pipe.Buffer(n.head), state.Up))
+	if state.Up {
+		add(speedNotification(n.pipe.Buffer(n.head), state.Speed))
+	}
+	n.pipe.Send(n.head, n.lengths[:])
+}
+
+// tellListeners calls those who don't know the present state yet.
+func (d *Device) tellListeners() {
+	l := &d.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := 0; i < len(l.listeners); i++ { // f may register another one
+		if d.closed.Load() {
+			return
+		}
+		if to := &l.listeners[i]; !to.told || to.last != l.state {
+			to.told, to.last = true, l.state
+			f, s := to.f, l.state
+			l.mu.Unlock()
+			f(s)
+			l.mu.Lock()
+		}
+	}
+}
