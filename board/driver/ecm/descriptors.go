@@ -29,7 +29,7 @@ const (
 func deviceDescriptor(o Options) []byte {
 	return []byte{18, usbdev.DescDevice,
 		0x00, 0x02, // USB 2.0
-		2, 0, 0, // class: communications (CDC, table 14)
+		2, 0, 0, // class: communications (CDC, "Communications Device Class Code")
 		64, // packets of endpoint 0
 		byte(o.Vendor), byte(o.Vendor >> 8), byte(o.Product), byte(o.Product >> 8),
 		0x00, 0x01, // release 1.0
@@ -45,10 +45,10 @@ func configuration(bulk uint16, interval byte) []byte {
 	b := []byte{9, usbdev.DescConfiguration, 0, 0, 2, 1, 0,
 		0x80, 250, // bus-powered, 500 mA
 
-		9, usbdev.DescInterface, control, 0, 1, 2, 6, 0, 0, // communications, ECM (CDC, tables 15 and 16)
-		5, 0x24, 0x00, 0x20, 0x01, // header: CDC 1.20 (CDC, table 15)
-		5, 0x24, 0x06, control, data, // union (CDC, table 16)
-		13, 0x24, 0x0f, mac, 0, 0, 0, 0, // Ethernet networking (ECM, table 3): no statistics
+		9, usbdev.DescInterface, control, 0, 1, 2, 6, 0, 0, // communications, ECM
+		5, 0x24, 0x00, 0x20, 0x01, // CDC, "Header Functional Descriptor": 1.20
+		5, 0x24, 0x06, control, data, // CDC, "Union Functional Descriptor"
+		13, 0x24, 0x0f, mac, 0, 0, 0, 0, // ECM, "Ethernet Networking Functional Descriptor": no statistics
 		maxFrame & 0xff, maxFrame >> 8, 0, 0, 0, // no multicast filters, no wake-up patterns
 		7, usbdev.DescEndpoint, notesIn, 3, 64, 0, interval,
 
@@ -64,7 +64,7 @@ func configuration(bulk uint16, interval byte) []byte {
 // maxFrame is wMaxSegmentSize: a frame without a VLAN tag, as ECM has it.
 const maxFrame = 1514
 
-// macString is iMACAddress: twelve digits (ECM, table 3).
+// macString is iMACAddress: twelve digits (ECM, "Ethernet Networking Functional Descriptor").
 func macString(a net.HardwareAddr) string { return strings.ToUpper(hex.EncodeToString(a)) }
 
 // hostAddr is the address that the host is given: the port's with its last bit turned, and

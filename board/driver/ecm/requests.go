@@ -7,7 +7,8 @@ import (
 	"ingot.dev/board/driver/usbdev"
 )
 
-// Requests and notifications: ECM, table 6; CDC, table 20.
+// Requests and notifications: ECM, "Communication Interface Specific Commands", and
+// "Communication Class Specific Notifications".
 const (
 	setPacketFilter = 0x43
 
@@ -15,7 +16,7 @@ const (
 	speedChange       = 0x2a
 )
 
-// Bits of the packet filter: ECM, table 8.
+// Bits of the packet filter: ECM, "SetEthernetPacketFilter".
 const (
 	promiscuous  = 1 << 0
 	allMulticast = 1 << 1
@@ -55,8 +56,7 @@ func (f *filter) request(s usbdev.Setup) ([]byte, bool) {
 	return nil, true
 }
 
-// notification makes NETWORK_CONNECTION: CDC, section 6.3.1 of the PSTN subclass, which
-// ECM, section 6.3, takes over.
+// notification makes NETWORK_CONNECTION.
 func notification(buf []byte, up bool) int {
 	n := copy(buf, []byte{0xa1, networkConnection, 0, 0, control, 0, 0, 0})
 	if up {
