@@ -241,7 +241,9 @@ func TestRefused(t *testing.T) {
 	bcfks := []byte{0x30, 13, 0x30, 9, 0x30, 3, 6, 1, 42, 4, 2, 0, 0, 0x30, 0}
 	refused(t, bcfks, container.Options{}, container.ErrUnsupported)
 	refused(t, nil, container.Options{Format: 99}, container.ErrUnsupported)
-	refused(t, nil, container.Options{}, container.ErrSyntax)
+	if e := refused(t, nil, container.Options{}, container.ErrSyntax); e.Reason != "the file is empty" {
+		t.Error(e)
+	}
 	refused(t, []byte("This is a text."), container.Options{}, container.ErrSyntax)
 	refused(t, make([]byte, container.MaxSize+1), container.Options{}, container.ErrTooLarge)
 	refused(t, file(t, "p256.sec1.pem"), container.Options{Format: container.Public}, container.ErrSyntax)

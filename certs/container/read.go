@@ -99,6 +99,9 @@ func Read(data []byte, o Options) (*Contents, error) {
 	}
 	data = UnwrapBase64(data)
 	if format == Auto {
+		if len(data) == 0 {
+			return fail(failure(ErrSyntax, "the file is empty", "", nil))
+		}
 		if format = Sniff(data); format == Auto {
 			return fail(failure(ErrSyntax, "the format isn't recognized", "", nil))
 		}

@@ -39,6 +39,8 @@ var (
 	ErrNoGo = errors.New("the Go toolchain is not installed")
 	// ErrNotMain says that the package is not a program.
 	ErrNotMain = errors.New("not a main package")
+	// ErrOutput says that the image can't be put where it should go.
+	ErrOutput = errors.New("the image can't be written")
 	// ErrTooLarge says that the image exceeds the board's budget or its RAM.
 	ErrTooLarge = errors.New("image is too large")
 )
@@ -136,7 +138,7 @@ func (im *Image) String() string {
 func megabytes(n int64) string { return fmt.Sprintf("%.2f MB", float64(n)/1e6) }
 
 // Build compiles and links an image. On error the output is not there.
-// Errors wrap ErrNoGo, ErrNotMain or ErrTooLarge, or show what the go command
+// Errors wrap ErrNoGo, ErrNotMain, ErrOutput or ErrTooLarge, or show what the go command
 // printed.
 func Build(ctx context.Context, opt Options) (*Image, error) {
 	board, err := boards.ByName(opt.Board)
@@ -175,7 +177,7 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 		return nil, fmt.Errorf("image: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(output), 0o777); err != nil {
-		return nil, fmt.Errorf("image: %w", err)
+		return nil, fmt.Errorf("image: %w: %w", ErrOutput, err)
 	}
 	// Linked elsewhere and put into its place once it is good. An error leaves no
 	// stale image that would then be booted.
@@ -218,7 +220,7 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("image: %w", err)
+		return nil, fmt.Errorf("image: %w: %w", ErrOutput, err)
 	}
 	return im, nil
 }
@@ -230,9 +232,9 @@ func canReplace(output string) error {
 	case err != nil || info.Mode().IsRegular() || info.Mode()&fs.ModeSymlink != 0:
 		return nil // what is wrong with its folder shows when it is written
 	case info.IsDir():
-		return fmt.Errorf("%s is a folder; name a file for the image", output)
+		return fmt.Errorf("%w: %s is a folder; name a file", ErrOutput, output)
 	}
-	return fmt.Errorf("%s is no regular file; name another for the image", output)
+	return fmt.Errorf("%w: %s is no regular file; name another", ErrOutput, output)
 }
 
 // link runs the go command that makes an image, in a workspace if that keeps the names

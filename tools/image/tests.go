@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,8 @@ var ErrStandard = errors.New("a package of the standard library can't import a b
 type Tests struct {
 	// Args follow "go test". Flags may stand behind them; Packages come last.
 	Args []string
-	// Packages are what to test, as the go command is to be given it.
+	// Packages are what to test, as the go command is to be given it: nothing for the
+	// current one, of which go test then also shows what is printed when all is well.
 	Packages []string
 	// Env is the environment of the go command.
 	Env []string
@@ -79,11 +81,11 @@ func PrepareTests(ctx context.Context, opt Options, dir string) (*Tests, error) 
 	}
 	t := &Tests{
 		Args:     append(flags, args...),
-		Packages: b.opt.Package,
+		Packages: opt.Package,
 		Env:      b.environ(),
 	}
 	if isFiles(b.opt.Package) && len(packages) > 0 {
-		t.Packages = append(t.Packages[:len(t.Packages):len(t.Packages)], filepath.Join(filepath.Dir(opt.Package[0]), overlayTestName))
+		t.Packages = append(slices.Clip(t.Packages), filepath.Join(filepath.Dir(opt.Package[0]), overlayTestName))
 	}
 	return t, nil
 }

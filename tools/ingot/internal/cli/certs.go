@@ -43,12 +43,18 @@ passwords are asked for or come from a file, never from an argument.`,
 // made, the store is the part of it that goes into the image. The second
 // result is the folder that file names in the store are relative to.
 func openStore(dir string) (fs.FS, string) {
-	isDir := func(parts ...string) bool {
-		info, err := os.Stat(filepath.Join(append([]string{dir}, parts...)...))
-		return err == nil && info.IsDir()
-	}
-	if !isDir("anchors") && !isDir("identities") && (isDir(imageDir, "anchors") || isDir(imageDir, "identities")) {
-		dir = filepath.Join(dir, imageDir)
+	if inside := filepath.Join(dir, imageDir); !isStore(dir) && isStore(inside) {
+		dir = inside
 	}
 	return os.DirFS(dir), dir
+}
+
+// isStore reports whether a folder has what a certificate store begins with.
+func isStore(dir string) bool {
+	for _, name := range []string{"anchors", "identities"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.IsDir() {
+			return true
+		}
+	}
+	return false
 }

@@ -132,6 +132,9 @@ const (
 )
 
 func (opt *certsInit) run(dir string) (*certsMade, error) {
+	if isStore(dir) {
+		return nil, cannotWrite(fmt.Errorf("%s is a certificate store, in which there is no place for more folders: name the folder around it, or a new one", dir))
+	}
 	made := &certsMade{Dir: dir}
 	files, err := opt.make(made)
 	if err != nil {

@@ -93,9 +93,9 @@ func exitCode(ctx context.Context, err error) int {
 	case is(qemu.ErrNoQEMU, image.ErrNoGo, exec.ErrNotFound, flash.ErrNoLoader):
 		return ExitNoTool
 	case is(storeedit.ErrExists, fs.ErrPermission, fs.ErrExist, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EFBIG,
-		flash.ErrNotDisk, flash.ErrTooSmall, flash.ErrInUse, flash.ErrVerify):
+		flash.ErrNotDisk, flash.ErrTooSmall, flash.ErrInUse, flash.ErrVerify, image.ErrOutput):
 		return ExitOutput
-	case is(storeedit.ErrUnsound, fs.ErrNotExist, sizes.ErrNoSymbols, imx.ErrInvalid), errors.As(err, &file), errors.As(err, &format):
+	case is(storeedit.ErrUnsound, fs.ErrNotExist, syscall.ENOTDIR, sizes.ErrNoSymbols, imx.ErrInvalid), errors.As(err, &file), errors.As(err, &format):
 		return ExitInput
 	}
 	return ExitFailure
@@ -114,6 +114,7 @@ var remedies = []struct {
 	{ExitOutput, syscall.ENOTDIR, "A part of that path is a file: write elsewhere, or move the file away."},
 	{ExitOutput, fs.ErrPermission, "You may not write there: write elsewhere, or get the right to."},
 	{ExitOutput, fs.ErrNotExist, "The folder isn't there: make it first, or write elsewhere."},
+	{ExitInput, syscall.ENOTDIR, "It, or a part of that path, is a file: give a folder."},
 	{ExitInput, fs.ErrNotExist, "Is the name right, and are you in the right folder?"},
 	{ExitInput, fs.ErrPermission, "You may not read it: get the right to, or give another."},
 	{ExitInput, syscall.EISDIR, "It is a folder: name a file in it."},

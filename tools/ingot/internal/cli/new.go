@@ -18,6 +18,7 @@ import (
 
 	"ingot.dev/board/boards"
 	"ingot.dev/internal/pki"
+	"ingot.dev/tools/ingot/internal/devrun"
 	"ingot.dev/tools/ingot/internal/scaffold"
 	"ingot.dev/tools/ingot/internal/storeedit"
 )
@@ -72,7 +73,7 @@ it: the one that this command was built from, or the folder of --ingot.`,
 				return answer(cmd, info)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is made: main.go, a test, a README, and certs/ with development certificates.\n"+
-				"Boot it in QEMU: ingot run -C %s\n", opt.Dir, opt.Dir)
+				"Boot it in QEMU: %s\n", opt.Dir, runWith(opt))
 			return nil
 		},
 	}
@@ -93,8 +94,17 @@ type newInfo struct {
 	RunWith string     `json:"run"` // the command that boots it
 }
 
+// runWith is the command that boots a new firmware.
+func runWith(opt scaffold.Options) string {
+	command := "ingot run -C " + devrun.ShellWord(opt.Dir)
+	if opt.Board != "" {
+		command += " --board " + opt.Board
+	}
+	return command
+}
+
 func describeNew(opt scaffold.Options) (newInfo, error) {
-	info := newInfo{Dir: opt.Dir, Module: opt.ModulePath, Ingot: opt.Source, RunWith: "ingot run -C " + opt.Dir}
+	info := newInfo{Dir: opt.Dir, Module: opt.ModulePath, Ingot: opt.Source, RunWith: runWith(opt)}
 	if info.Ingot == "" {
 		info.Ingot = opt.Version
 	}

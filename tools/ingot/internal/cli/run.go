@@ -50,6 +50,9 @@ one.`,
 			if opt.Port < 1 || opt.Port > 65535 {
 				return usageError(cmd, fmt.Errorf("--port %d: give a number from 1 to 65535", opt.Port))
 			}
+			if opt.Limit <= 0 {
+				return usageError(cmd, fmt.Errorf("--limit %v: give a time, such as 30s", opt.Limit))
+			}
 			name, err := imageName(packages)
 			if err != nil {
 				return err

@@ -30,7 +30,7 @@ type testFlags struct {
 	// What go test is given, as it was typed.
 	forGo []string
 	// Whether output comes as it is printed, so that nothing should be written
-	// in between.
+	// in between. So it is for the current package, too, if none is named.
 	streams bool
 
 	set *flag.FlagSet
@@ -239,7 +239,7 @@ func runTest(cmd *cobra.Command, args []string) error {
 	if f.tags != "" {
 		opt.Image.Tags = strings.Split(f.tags, ",")
 	}
-	if p := newProgress(cmd); p.terminal != nil && !f.streams {
+	if p := newProgress(cmd); p.terminal != nil && !f.streams && len(packages) > 0 {
 		defer p.end()
 		opt.Out, opt.Err = p.around(opt.Out), p.around(opt.Err)
 		start := time.Now()

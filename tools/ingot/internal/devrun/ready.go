@@ -118,7 +118,7 @@ func advice(addr, caFile string, echoes bool, after time.Duration) string {
 		curl = fmt.Sprintf(`
   curl --cacert %s -X 'HTTP/1.1 200 OK' --data 'hello' https://localhost:%s/
 
-(curl's request is its own answer: the firmware echoes it.)`, quote(caFile), port)
+(curl's request is its own answer: the firmware echoes it.)`, ShellWord(caFile), port)
 	}
 	return fmt.Sprintf(`
 Ready after %d ms: %s on localhost:%s. Try it from another terminal:
@@ -126,7 +126,7 @@ Ready after %d ms: %s on localhost:%s. Try it from another terminal:
   openssl s_client -connect localhost:%[3]s -servername localhost -CAfile %[4]s -verify_return_error -brief
 %[5]s
 Ctrl-C ends the machine.
-`, after.Milliseconds(), what, port, quote(caFile), curl)
+`, after.Milliseconds(), what, port, ShellWord(caFile), curl)
 }
 
 // adviceOn says how to talk to the services of a firmware that is configured. certs is
@@ -148,17 +148,17 @@ func adviceOn(services []Service, certs, caFile string, after time.Duration) str
 	if first != nil && caFile != "" {
 		client := ""
 		if first.Mutual {
-			client = fmt.Sprintf(" -cert %[1]s/host/client.pem -key %[1]s/host/client-key.pem", quote(certs))
+			client = fmt.Sprintf(" -cert %[1]s/host/client.pem -key %[1]s/host/client-key.pem", ShellWord(certs))
 		}
 		fmt.Fprintf(&b, "\nTry it from another terminal:\n\n  openssl s_client -connect localhost:%d -servername %s -CAfile %s -verify_return_error -brief%s\n",
-			first.HostPort, first.ServerName, quote(caFile), client)
+			first.HostPort, first.ServerName, ShellWord(caFile), client)
 	}
 	b.WriteString("\nCtrl-C ends the machine.\n")
 	return b.String()
 }
 
-// quote makes a file name safe for a POSIX shell.
-func quote(s string) string {
+// ShellWord writes s such that a POSIX shell takes it for one word.
+func ShellWord(s string) string {
 	for _, r := range s {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '/', r == '.', r == '-', r == '_', r == '+':

@@ -162,14 +162,14 @@ func lookPath(t *testing.T, name string) bool {
 	return err == nil
 }
 
-func TestQuote(t *testing.T) {
+func TestShellWord(t *testing.T) {
 	for in, want := range map[string]string{
 		"build/certs/host/ca.pem": "build/certs/host/ca.pem",
 		"my files/ca.pem":         "'my files/ca.pem'",
 		"it's":                    `'it'\''s'`,
 		"$HOME":                   "'$HOME'",
 	} {
-		if got := quote(in); got != want {
+		if got := ShellWord(in); got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)
 		}
 	}

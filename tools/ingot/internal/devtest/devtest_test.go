@@ -145,13 +145,14 @@ func TestOutcomes(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		flags []string
-		pkgs  []string
+		pkgs  []string // none: that of the folder p, as the current one
 		// has are regular expressions that the board's output must match; with
 		// same, it is also what this machine prints.
 		has  []string
 		same bool
 	}{
 		{"passes", []string{"-run=Pass|Skip|Example"}, []string{"./p"}, []string{`^ok  \texample.test/app/p\t\d`}, true},
+		{"the current folder", []string{"-run=Pass"}, nil, []string{`(?m)^PASS\nok  \t`}, true},
 		{"verbose", []string{"-run=Pass|Skip|Example", "-v"}, []string{"./p"}, []string{`(?m)^--- SKIP: TestSkip`, `(?m)^--- PASS: ExampleP`}, true},
 		{"json", []string{"-run=Pass|Skip", "-json"}, []string{"./p"}, []string{`"Action":"skip".*"Test":"TestSkip"`}, true},
 		{"fails", []string{"-run=Pass|Fail"}, []string{"./p"}, []string{`(?m)^    p_test.go:11: it is bad$`}, true},
@@ -173,7 +174,11 @@ func TestOutcomes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer
-			o := options(t, dir, &out, c.pkgs...)
+			in := dir
+			if c.pkgs == nil {
+				in = filepath.Join(dir, "p")
+			}
+			o := options(t, in, &out, c.pkgs...)
 			o.Flags = append(o.Flags, c.flags...)
 			err := Run(ctx, o)
 			code := 0
@@ -194,7 +199,7 @@ func TestOutcomes(t *testing.T) {
 				return
 			}
 			host := exec.CommandContext(ctx, "go", slices.Concat([]string{"test", "-vet=off"}, c.flags, c.pkgs)...)
-			host.Dir = dir
+			host.Dir = in
 			want, err := host.CombinedOutput()
 			if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 				t.Fatal(err)
