@@ -199,9 +199,12 @@ func folderNeed(name, reason, dir, variable string) need {
 	if dir == "" || dir == "off" {
 		return fix("there is none")
 	}
-	// A fresh machine has none yet: the first build makes it.
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fix(err.Error())
+	// A fresh machine has no caches yet: the first build makes them. Nobody makes a folder
+	// for temporary files.
+	if variable != "TMPDIR" {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return fix(err.Error())
+		}
 	}
 	f, err := os.CreateTemp(dir, ".ingot-doctor-*")
 	if err != nil {

@@ -5,7 +5,10 @@ import (
 	"debug/elf"
 	"errors"
 	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -88,6 +91,8 @@ func exitCode(ctx context.Context, err error) int {
 	switch {
 	case ctx.Err() != nil && is(context.Canceled):
 		return ExitInterrupted
+	case noTemp(err):
+		return ExitOutput
 	case is(boards.ErrUnknown, bootparam.ErrInvalid, storeedit.ErrName):
 		return ExitUsage
 	case is(qemu.ErrNoQEMU, image.ErrNoGo, exec.ErrNotFound, flash.ErrNoLoader):
@@ -121,8 +126,19 @@ var remedies = []struct {
 	{ExitNoTool, nil, "'ingot doctor' says what else is missing."},
 }
 
+// noTemp reports whether an error is about the folder for temporary files, or what is
+// right in it.
+func noTemp(err error) bool {
+	temp := filepath.Clean(os.TempDir())
+	path, ok := errors.AsType[*fs.PathError](err)
+	return ok && (filepath.Clean(path.Path) == temp || filepath.Dir(path.Path) == temp && strings.HasPrefix(filepath.Base(path.Path), "ingot-"))
+}
+
 // remedy is what to do about an error that doesn't say so itself.
 func remedy(exit *ExitError) string {
+	if exit.Code == ExitOutput && noTemp(exit.Err) {
+		return "That is the folder for temporary files: export TMPDIR=FOLDER, one with room that you may write."
+	}
 	for _, r := range remedies {
 		if r.code == exit.Code && (r.cause == nil || errors.Is(exit.Err, r.cause)) {
 			return r.remedy
