@@ -77,6 +77,7 @@ type soc struct {
 	frequency uint32
 	uarts     map[uint32]*uart
 	pll       int // reads of the Ethernet PLL until it locks, or never
+	phyResets int // of the USB PHY
 
 	shifted, outputs uint32 // of the shift register at GPIO5
 }
@@ -99,8 +100,8 @@ const (
 
 func newSOC(t *testing.T, digprog uint32) *soc {
 	s := &soc{t: t, digprog: digprog, pll: 10, regs: map[uint32]uint32{
-		pllENET: 1<<16 | 1<<12 | 1, // as after a reset: bypassed and off
-		pllUSB1: 1 << 16,
+		pllENET: 1<<16 | 1<<12 | 1,          // as after a reset: bypassed and off
+		pllUSB1: 1 << 16, 0x020C8120: 0xf74, // PMU_REG_3P0
 		usbphy1: 0x001e1c00, usbphy1 + 0x30: 0xc0200000,
 		0x020C4024: 0x00490b00, // CCM_CSCDR1
 		sctr:       0,
@@ -172,6 +173,10 @@ func (s *soc) Write(pa, v uint32) {
 		// Nothing but its reset and its clock can be written before they are off and on.
 		if s.regs[0x020C4080]&3 != 3 || pa == usbphy1 && s.regs[usbphy1+0x30]>>30 != 0 {
 			s.t.Errorf("write to %#x of a USB PHY without clock", pa)
+		}
+		if pa != usbphy1 && v&^old>>31 != 0 { // its reset, which stops its clock
+			s.regs[pa], s.regs[usbphy1] = 0xc0200000, 0x001e1c00
+			s.phyResets++
 		}
 	case pllENET:
 		if v&(1<<16) == 0 && s.pll != 0 && s.pll != never {
@@ -324,6 +329,9 @@ func TestBoardsSetUp(t *testing.T) {
 					}
 					if pll, ctrl := s.regs[pllUSB1], s.regs[usbphy1+0x30]; digprog != emulator && (pll&(1<<16|1<<13|1<<12|1<<6) != 1<<13|1<<12|1<<6 || ctrl != 0x0020c000 || s.regs[usbphy1] != 0 || s.regs[0x020C81B0] != 3<<19) {
 						t.Errorf("USB: PLL %#x, PHY %#x, power %#x", pll, ctrl, s.regs[usbphy1])
+					}
+					if supply := s.regs[0x020C8120]; digprog != emulator && (supply != 0xf75 || s.phyResets != 1) {
+						t.Errorf("USB: supply %#x, %d resets of the PHY", supply, s.phyResets)
 					}
 				}
 				// After a boot loader that did the same, nothing changes.

@@ -175,8 +175,16 @@ var Ethernet2 = kernel.Steps{
 }
 
 // USB1 gives the first USB controller its clocks and its PHY's power, for device mode. The
-// PLL may be in use already, so nothing is switched off. The charger's detector would pull
-// at the data lines. The emulator has no device mode to be made ready.
+// PLL may be in use already, so it is not switched off; the PHY, which the ROM or a loader
+// may have used, begins from its reset. The charger's detector would pull at the data
+// lines. The emulator has no device mode to be made ready.
+//
+// Compared with Linux (drivers/usb/phy/phy-mxs-usb.c, arch/arm/boot/dts/imx6ul.dtsi,
+// drivers/clk/imx/clk-imx6ul.c), U-Boot (drivers/usb/host/ehci-mx6.c), and TamaGo
+// (soc/nxp/usb/bus.go, soc/nxp/imx6ul). U-Boot and TamaGo leave the PHY's supply
+// (PMU_REG_3P0) as it is after a reset, which is off, if the register resets as the i.MX
+// RT's does; Linux switches it on for better signals (its commit 966d73152078), and so does
+// NXP's SDK for the i.MX RT.
 var USB1 = kernel.Steps{
 	{digprog | kernel.StepUnless, kernel.AllBits, emulated},
 
@@ -186,9 +194,19 @@ var USB1 = kernel.Steps{
 	{0x020C8010, 1<<16 | 1<<13 | 1<<6, 1<<13 | 1<<6}, // no BYPASS; ENABLE, EN_USB_CLKS
 	{0x020C4080, 3, 3},                               // CCM_CCGR6: CG0, usboh3
 
-	// Chapter "Universal Serial Bus 2.0 Integrated PHY (USB-PHY)".
-	{0x020C9030, 1 << 31, 0},                   // USBPHY1_CTRL: SFTRST off
-	{0x020C9030, 1 << 30, 0},                   // CLKGATE off
+	{0x020C8120, 1, 1}, // PMU_REG_3P0: ENABLE_LINREG; chapter "Power Management Unit (PMU)"
+
+	// Chapter "Universal Serial Bus 2.0 Integrated PHY (USB-PHY)". The reset is that of
+	// Linux's lib/stmp_device.c: a bit is seen to be off before the next one is written.
+	{0x020C9030, 1 << 31, 0}, // USBPHY1_CTRL: SFTRST off
+	{0x020C9030 | kernel.StepWait, 1 << 31, 0},
+	{0x020C9030, 1 << 30, 0},                         // CLKGATE off, which a reset switches on:
+	{0x020C9030, 1 << 31, 1 << 31},                   // SFTRST
+	{0x020C9030 | kernel.StepWait, 1 << 30, 1 << 30}, // until that is done
+	{0x020C9030, 1 << 31, 0},
+	{0x020C9030 | kernel.StepWait, 1 << 31, 0},
+	{0x020C9030, 1 << 30, 0},
+	{0x020C9030 | kernel.StepWait, 1 << 30, 0},
 	{0x020C9030, 1<<15 | 1<<14, 1<<15 | 1<<14}, // ENUTMILEVEL3, ENUTMILEVEL2
 	{0x020C9000, kernel.AllBits, 0},            // USBPHY1_PWD: all on
 	{0x020C81B0, 1<<20 | 1<<19, 1<<20 | 1<<19}, // USB_ANALOG_USB1_CHRG_DETECT: EN_B, CHK_CHRG_B

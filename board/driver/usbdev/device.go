@@ -162,15 +162,18 @@ func (d *Device) init() (err error) {
 	return d.reset(list)
 }
 
-// reset makes a device controller of it: IMX6ULRM, "Device Controller Initialization".
+// reset makes a device controller of it: IMX6ULRM, "Device Controller Initialization". What
+// a loader has left primed is flushed first, as Linux does (drivers/usb/chipidea/core.c,
+// hw_device_reset).
 func (d *Device) reset(list uint32) error {
 	hw := d.hw
+	hw.Write32(endptflush, ^uint32(0))
 	hw.Write32(usbcmd, 0)
 	hw.Write32(usbcmd, cmdRST)
 	if !d.poll(usbcmd, cmdRST) {
 		return errors.New("the controller doesn't come out of its reset; is its clock on?")
 	}
-	hw.Write32(usbmode, modeDevice|modeSLOM)
+	hw.Write32(usbmode, modeDevice|modeSLOM|modeSDIS)
 	if mode := hw.Read32(usbmode); mode&modeCM != modeDevice {
 		return fmt.Errorf("the controller doesn't take its device mode: USBMODE is %#x", mode)
 	}

@@ -239,6 +239,24 @@ func TestClose(t *testing.T) {
 	d.Pipe(0x81).Done()
 }
 
+// TestTakeOver: what a loader has left primed is taken away before the reset.
+func TestTakeOver(t *testing.T) {
+	d, m := open(t)
+	d.Pipe(0x01).Receive(4)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if m.Read32(0x1b8) != 1<<1 {
+		t.Fatalf("ENDPTSTAT is %#x: nothing to take over", m.Read32(0x1b8))
+	}
+	if _, err := usbdev.New(m, config()); err != nil {
+		t.Fatal(err)
+	}
+	if m.Read32(0x1b8) != 0 {
+		t.Errorf("ENDPTSTAT is %#x", m.Read32(0x1b8))
+	}
+}
+
 func TestBadConfig(t *testing.T) {
 	for _, c := range []struct {
 		spoil func(*usbdev.Config)

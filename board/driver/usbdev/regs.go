@@ -7,8 +7,10 @@ const (
 	cmdRS   = 1 << 0  // run: the pull-up is on
 	cmdRST  = 1 << 1  // reset, until it reads 0
 	cmdSUTW = 1 << 13 // setup tripwire
-	// The add-dTD tripwire. Editions of the family's manuals have it at bit 12; NXP's
-	// processors don't keep that one, and do keep 14.
+	// The add-dTD tripwire. Editions of the family's manuals, and headers made from them,
+	// have it at bit 12; an i.MX53 and an i.MX RT1050 didn't keep that one, and did keep 14
+	// (community.nxp.com, "ATDTW Bit in USB Command Register (again)", 2018), which Linux
+	// uses for all of them (drivers/usb/chipidea/bits.h).
 	cmdATDTW = 1 << 14
 
 	usbsts = 0x144  // write 1 to clear; usbintr has the same bits
@@ -38,7 +40,11 @@ const (
 	usbmode    = 0x1a8
 	modeDevice = 2 << 0
 	modeSLOM   = 1 << 3 // no lock-out of setup packets: the tripwire is used instead
-	modeCM     = 3 << 0
+	// No streaming: a buffer takes a whole packet before it goes on. Against NXP's erratum
+	// ERR007881, which the i.MX6UL and i.MX6ULL have, as in Linux
+	// (drivers/usb/chipidea/ci_hdrc_imx.c, imx6ul_usb_data).
+	modeSDIS = 1 << 4
+	modeCM   = 3 << 0
 
 	// In these, OUT endpoint n is bit n, IN endpoint n is bit 16+n.
 	endptsetupstat = 0x1ac // OUT half only; write 1 to clear

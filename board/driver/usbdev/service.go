@@ -222,8 +222,18 @@ func (d *Device) prime(i int, transfer, bit uint32) {
 	d.poll(endptprime, bit)
 }
 
-// stall refuses a request: the controller takes the stall back with the next one.
+// stall refuses a request: the controller takes the stall back with the next one. It goes on
+// taking it back for up to 50 clocks after ENDPTSETUPSTAT was cleared; so it is written
+// until it stays or the next one is there (ENDPTCTRL, TXS, as HPMicro's hpm_usb_regs.h has
+// the text of the same core's manual; Linux, too, writes until it stays: hw_ep_set_halt).
 func (d *Device) stall() {
 	d.stage = idle
-	d.hw.Write32(endptctrl, d.hw.Read32(endptctrl)|ctrlStall|ctrlStall<<16)
+	const both = ctrlStall | ctrlStall<<16
+	for range tripwires {
+		v := d.hw.Read32(endptctrl)
+		if v&both == both || d.hw.Read32(endptsetupstat)&1 != 0 {
+			return
+		}
+		d.hw.Write32(endptctrl, v|both)
+	}
 }

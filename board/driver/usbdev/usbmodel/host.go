@@ -111,6 +111,7 @@ func (m *Model) putSetup(packet []byte) {
 	m.regs[endptstat] &^= 1<<16 | 1
 	m.regs[endptctrl] &^= stallBit | stallBit<<16
 	m.regs[usbcmd] &^= sutw
+	m.pending = 0 // only an IN takes the new address over
 	m.engines[0].toggle, m.engines[16].toggle = true, true
 	m.engines[0].host, m.engines[16].host = true, true
 	m.raise(ui)
@@ -295,6 +296,9 @@ func (m *Model) outPacket(n, max int, packet []byte) error {
 	}
 	e.left -= len(packet)
 	m.step(bit)
+	if n == 0 {
+		m.pending = 0
+	}
 	if e.left == 0 || len(packet) < max {
 		m.retire(bit, 0)
 	}

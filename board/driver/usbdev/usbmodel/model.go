@@ -30,6 +30,7 @@ const (
 	ui, uei, pci, uri, sli   = 1 << 0, 1 << 1, 1 << 2, 1 << 6, 1 << 8
 	active, halted, bufError = 1 << 7, 1 << 6, 1 << 5
 	ioc                      = 1 << 15
+	slom, sdis               = 1 << 3, 1 << 4
 	stallBit, toggleBit      = 1 << 0, 1 << 6
 	enableBit                = 1 << 7
 
@@ -67,6 +68,7 @@ type Model struct {
 	config  []Descriptor
 	second  []byte // a setup packet that comes while the driver reads one
 	resets  int    // of the bus that the driver has dealt with
+	deaf    bool   // it still takes stalls of endpoint 0 back
 }
 
 // engine is what the controller does for one direction of an endpoint.
@@ -146,11 +148,17 @@ func (m *Model) Write32(off, v uint32) {
 			if old&run != 0 {
 				m.mistake("reset while it runs")
 			}
+			if primed := m.regs[endptstat]; primed != 0 {
+				m.mistake("reset with endpoints primed: %#x", primed)
+			}
 			m.powerOn()
 			return
 		}
 		if v&run != 0 && (m.regs[usbmode]&3 != 2 || m.regs[endptlistaddr] == 0) {
 			m.mistake("run with USBMODE %#x and ENDPTLISTADDR %#x", m.regs[usbmode], m.regs[endptlistaddr])
+		}
+		if v&run != 0 && m.regs[usbmode]&(slom|sdis) != slom|sdis {
+			m.mistake("run with USBMODE %#x: no tripwire for setup packets, or streaming (ERR007881)", m.regs[usbmode])
 		}
 		m.regs[off] = v
 		if v&sutw != 0 && old&sutw == 0 && m.second != nil {
@@ -160,8 +168,11 @@ func (m *Model) Write32(off, v uint32) {
 		}
 	case usbsts, endptsetupstat, endptcomplete:
 		m.regs[off] &^= v
+		if off == endptsetupstat && old&v&1 != 0 {
+			m.deaf = true
+		}
 	case endptflush:
-		if v == ^uint32(0) {
+		if v == ^uint32(0) && m.regs[usbcmd]&run != 0 {
 			m.resets++
 		}
 		m.regs[endptstat] &^= v
@@ -202,6 +213,14 @@ func (m *Model) Write32(off, v uint32) {
 				}
 			}
 			v &^= toggleBit | toggleBit<<16
+			if stalls := uint32(stallBit | stallBit<<16); n == 0 && v&stalls != 0 {
+				// Stalls are taken back until the setup packet is acknowledged, and a
+				// moment longer: here, until one was.
+				if m.deaf || m.regs[endptsetupstat]&1 != 0 {
+					v &^= stalls
+				}
+				m.deaf = false
+			}
 		}
 		m.regs[off] = v
 	}
