@@ -46,14 +46,11 @@ func ExampleService() {
 // what was revoked in its folder crls.
 func ExampleJudgedBy() {
 	service := firmware.Service{
-		Name:   "control",
-		Listen: ":9443",
-		TLS:    tlsio.TLSOptions{ClientAuth: tlsio.ClientAuthRequire},
-		Prepare: func(store *certs.Store, options *tlsio.TLSOptions) error {
-			options.With = append(options.With, tlsio.CRLs{DER: store.CRLs()})
-			return firmware.JudgedBy("fleet")(store, options)
-		},
-		Serve: firmware.Echo,
+		Name:    "control",
+		Listen:  ":9443",
+		TLS:     tlsio.TLSOptions{ClientAuth: tlsio.ClientAuthRequire},
+		Prepare: firmware.JudgedBy("fleet"),
+		Serve:   firmware.Echo,
 	}
 	firmware.Main(firmware.Config{Certs: certificates, Rules: certs.Rules(), Services: []firmware.Service{service}})
 }

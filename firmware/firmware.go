@@ -69,7 +69,8 @@ type Service struct {
 
 	// TLS configures the listener. Without GetCertificate and ServerCertificate,
 	// the store's identities are offered, chosen by SNI; with ClientAuth but
-	// without CA, Roots and RootsFor, clients are judged by the store's anchors. Without
+	// without CA, Roots and RootsFor, clients are judged by the store's anchors (where
+	// it has lists of what they have revoked, JudgedBy does that). Without
 	// MaxConnections, a board accepts as many as its memory has room for when all of
 	// them have full buffers (586 with 512 MB).
 	TLS tlsio.TLSOptions
@@ -325,6 +326,9 @@ func (s *System) Listen(ctx context.Context, service *Service) (l net.Listener, 
 			options.GetCertificate = s.Certs.GetCertificate
 		}
 		if options.ClientAuth != tlsio.ClientAuthNone && !options.NamesRoots() {
+			if err == nil && len(s.Certs.CRLs()) > 0 {
+				err = ErrListsUnread
+			}
 			options.Roots = s.Certs.Roots("")
 		}
 		if options.MaxConnections == 0 {

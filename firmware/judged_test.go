@@ -52,19 +52,14 @@ func TestServicesByStore(t *testing.T) {
 		t.Errorf("the keeper was asked for %q", asked)
 	}
 	required := tlsio.TLSOptions{ClientAuth: tlsio.ClientAuthRequire, NoSessions: true}
-	withLists := func(store *certs.Store, o *tlsio.TLSOptions) error {
-		o.With = append(o.With, tlsio.CRLs{DER: store.CRLs()})
-		return JudgedBy("fleet")(store, o)
-	}
 	type verdict map[*certstest.Identity]bool
 	for _, tt := range []struct {
 		what    string
 		prepare func(*certs.Store, *tlsio.TLSOptions) error
 		want    verdict
 	}{
-		{"no group", nil, verdict{good: false, stolen: false, stranger: true}},
-		{"a group", JudgedBy("fleet"), verdict{good: true, stolen: true, stranger: false}},
-		{"a group and its lists", withLists, verdict{good: true, stolen: false, stranger: false}},
+		{"no group", JudgedBy(""), verdict{good: false, stolen: false, stranger: true}},
+		{"a group and its lists", JudgedBy("fleet"), verdict{good: true, stolen: false, stranger: false}},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			service := &Service{Name: "hello", Listen: "127.0.0.1:0", TLS: required, Prepare: tt.prepare,
@@ -110,6 +105,7 @@ func TestServicesByStore(t *testing.T) {
 	}{
 		{JudgedBy("flete"), `service hello: the certificate store has no anchors in the group "flete", it has those of ["" "fleet"]`},
 		{func(*certs.Store, *tlsio.TLSOptions) error { return broken }, "service hello: no such thing"},
+		{nil, "service hello: " + ErrListsUnread.Error()},
 	} {
 		_, err := s.Listen(t.Context(), &Service{Name: "hello", Listen: "127.0.0.1:0", TLS: required, Prepare: tt.prepare, Serve: Echo})
 		if err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -2,11 +2,11 @@ package endpoint
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"slices"
 
 	"ingot.dev/certs"
+	"ingot.dev/firmware"
 	"ingot.dev/tlsio"
 )
 
@@ -78,18 +78,8 @@ func Present(o *tlsio.TLSOptions, store *certs.Store, name string) error {
 // group, and the store's lists of revoked certificates, where an authority has one. The
 // error is a *GroupError.
 func Trust(o *tlsio.TLSOptions, store *certs.Store, group string) error {
-	switch {
-	case !slices.Contains(store.Groups(), group):
+	if !slices.Contains(store.Groups(), group) {
 		return &GroupError{group, store.Groups()}
-	case certs.Bundled(store, group):
-		o.With = append(o.With, tlsio.RootsFor(func(chain []*x509.Certificate) (*x509.CertPool, error) {
-			return store.RootsFor(chain, group)
-		}))
-	default:
-		o.Roots = store.Roots(group)
 	}
-	if lists := store.CRLs(); len(lists) > 0 {
-		o.With = append(o.With, tlsio.CRLs{DER: lists, Partial: true})
-	}
-	return nil
+	return firmware.JudgedBy(group)(store, o)
 }

@@ -210,7 +210,8 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 			return nil, fmt.Errorf("image: %w: %v", ErrTooLarge, im)
 		}
 	}
-	err = atomicfile.Write(output, 0o755, func(w io.Writer) error {
+	// Private keys may be in it.
+	err = atomicfile.Write(output, 0o600, func(w io.Writer) error {
 		f, err := os.Open(linked)
 		if err != nil {
 			return err

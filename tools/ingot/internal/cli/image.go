@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ingot.dev/board/boards"
+	"ingot.dev/internal/atomicfile"
 	"ingot.dev/tools/image"
 	"ingot.dev/tools/imx"
 )
@@ -124,8 +125,10 @@ the program was built for only. 'ingot flash' makes them itself, and writes them
 			if err != nil {
 				return badInput(err)
 			}
-			if err := writeFile(output, func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
-				return err
+			// Private keys may be in it.
+			err = atomicfile.Write(output, private, func(w io.Writer) error { _, err := w.Write(data); return err })
+			if err != nil {
+				return cannotWrite(err)
 			}
 			info.Path = output
 			if asJSON {

@@ -21,7 +21,7 @@ func Write(ctx context.Context, t Target, image []byte, force bool, progress fun
 	if t.Device {
 		f, err = openDisk(t.Path, force)
 	} else {
-		f, err = os.OpenFile(t.Path, os.O_RDWR|os.O_CREATE, 0o666)
+		f, err = os.OpenFile(t.Path, os.O_RDWR|os.O_CREATE, 0o600) // private keys may be in it
 	}
 	if err != nil {
 		return err
