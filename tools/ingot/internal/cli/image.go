@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"debug/buildinfo"
+	"debug/elf"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -302,16 +304,53 @@ func bootImage(cmd *cobra.Command, flags *buildFlags, args []string) ([]byte, bo
 }
 
 // elfOf makes an ELF file again of the bytes that an image of ours has in RAM: they begin
-// with its header, and have the segments at their places, but the table of sections has no
-// names any more.
+// with its header, and have the segments at their places, but the names of its sections are
+// lost. Package buildinfo wants one of them (since Go 1.27), so there is a new table, in
+// which that is all of the first segment with variables. It returns nil if body is no such
+// image.
 func elfOf(body []byte) []byte {
-	const shoff, shnum, shstrndx, size = 0x20, 0x30, 0x32, 0x34
-	if len(body) < size {
+	file := bytes.Clone(body)
+	clearSections(file)
+	f, err := elf.NewFile(bytes.NewReader(file))
+	if err != nil {
 		return nil
 	}
-	file := bytes.Clone(body)
-	clear(file[shoff : shoff+4])
-	clear(file[shnum : shnum+2])
-	clear(file[shstrndx : shstrndx+2])
+	i := slices.IndexFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_LOAD && p.Flags&elf.PF_W != 0 })
+	if i < 0 {
+		return nil
+	}
+	data := f.Progs[i].ProgHeader
+	const names = "\x00.go.buildinfo\x00.shstrtab\x00"
+	file = append(file, names...)
+	table := len(file)
+	for _, section := range []elf.Section32{
+		{},
+		{Name: 1, Type: uint32(elf.SHT_PROGBITS), Addr: uint32(data.Vaddr), Off: uint32(data.Off), Size: uint32(data.Filesz)},
+		{Name: uint32(strings.Index(names, ".shstrtab")), Type: uint32(elf.SHT_STRTAB), Off: uint32(len(body)), Size: uint32(len(names))},
+	} {
+		if file, err = binary.Append(file, binary.LittleEndian, section); err != nil {
+			return nil
+		}
+	}
+	binary.LittleEndian.PutUint32(file[offShoff:], uint32(table))
+	binary.LittleEndian.PutUint16(file[offShnum:], 3)
+	binary.LittleEndian.PutUint16(file[offShstrndx:], 2)
 	return file
+}
+
+// Where a 32-bit ELF header has its table of sections, how many these are, and which has
+// their names.
+const (
+	offShoff    = 0x20
+	offShnum    = 0x30
+	offShstrndx = 0x32
+	sizeHeader  = 0x34
+)
+
+func clearSections(file []byte) {
+	if len(file) >= sizeHeader {
+		clear(file[offShoff:][:4])
+		clear(file[offShnum:][:2])
+		clear(file[offShstrndx:][:2])
+	}
 }
