@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,39 +44,22 @@ func Check(kind string, o Options, plain bool, p *Problems) *Endpoint {
 			options.VerifyMode = tlsio.InsecureVerifyNone
 		}
 		if _, err := tlsio.NewServerContext(options); err != nil {
-			p.AddAll("", translate(err))
+			p.AddRenamed(err, ours)
 		}
 	}
 	e.admission = newAdmission(&e.options)
 	return e
 }
 
-// translate gives tlsio's options the names that Options has for them.
-func translate(err error) error {
-	e, ok := errors.AsType[*tlsio.Error](err)
-	if !ok {
-		return err
+// ours is the name that Options has for one of tlsio's options.
+func ours(option string) string {
+	if option == "With[0]" {
+		return "Policy"
 	}
-	parts := []error{e.Err}
-	if joined, ok := e.Err.(interface{ Unwrap() []error }); ok {
-		parts = joined.Unwrap()
+	if index, ok := strings.CutPrefix(option, "ApplicationLayerProtocol"); ok {
+		return "ALPN" + index
 	}
-	var renamed Problems
-	for _, part := range parts {
-		if o, ok := part.(*tlsio.OptionError); ok {
-			name := o.Option
-			const alpn = "ApplicationLayerProtocol"
-			switch {
-			case name == "With[0]":
-				name = "Policy"
-			case len(name) > len(alpn) && name[:len(alpn)] == alpn:
-				name = "ALPN" + name[len(alpn):]
-			}
-			part = &tlsio.OptionError{Option: name, Value: o.Value, Fix: o.Fix}
-		}
-		renamed = append(renamed, part)
-	}
-	return renamed.Err(e.Op)
+	return option
 }
 
 // Share says that a connection of the service costs as much memory as n do otherwise,

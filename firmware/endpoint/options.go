@@ -1,7 +1,6 @@
 package endpoint
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -9,11 +8,12 @@ import (
 	"strconv"
 	"time"
 
+	"ingot.dev/internal/problems"
 	"ingot.dev/tlsio"
 )
 
 // Off switches a timeout off whose zero value means its default.
-const Off time.Duration = -1
+const Off time.Duration = problems.Off
 
 // Defaults of Options.
 const (
@@ -66,54 +66,7 @@ type Options struct {
 
 // Problems collects wrong options, so that all are reported at once. The zero value is
 // ready.
-type Problems []error
-
-// Add notes an option, by its Go name, with what would be accepted.
-func (p *Problems) Add(option string, value any, fix string) {
-	*p = append(*p, &tlsio.OptionError{Option: option, Value: value, Fix: fix})
-}
-
-// AddAll takes over what another package says about options below prefix.
-func (p *Problems) AddAll(prefix string, err error) {
-	if err == nil {
-		return
-	}
-	parts := []error{err}
-	if e, ok := errors.AsType[*tlsio.Error](err); ok {
-		parts = []error{e.Err}
-		if joined, ok := e.Err.(interface{ Unwrap() []error }); ok {
-			parts = joined.Unwrap()
-		}
-	}
-	for _, part := range parts {
-		if o, ok := part.(*tlsio.OptionError); ok {
-			part = &tlsio.OptionError{Option: prefix + o.Option, Value: o.Value, Fix: o.Fix}
-		}
-		*p = append(*p, part)
-	}
-}
-
-// Err returns a *tlsio.Error of StageOptions that joins what was added, each of it a
-// *tlsio.OptionError; nil if that is nothing.
-func (p Problems) Err(op string) error {
-	if len(p) == 0 {
-		return nil
-	}
-	return &tlsio.Error{Op: op, Stage: tlsio.StageOptions, Err: errors.Join(p...)}
-}
-
-// Duration returns the time that an option stands for, 0 for none.
-func (p *Problems) Duration(option string, d, byDefault time.Duration) time.Duration {
-	switch {
-	case d == 0:
-		return byDefault
-	case d == Off:
-		return 0
-	case d < 0:
-		p.Add(option, d, "use a positive duration, 0 for the default, or Off")
-	}
-	return d
-}
+type Problems struct{ problems.List }
 
 // Address checks "host:port". To listen, the host may be empty and the port 0.
 func (p *Problems) Address(option, address string, listen bool) {

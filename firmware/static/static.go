@@ -66,7 +66,7 @@ func New(o Options) (firmware.Service, error) {
 	if o.Files == nil {
 		p.Add("Files", nil, "required: the files to serve, embedded as a rule")
 	} else if err := h.read(o.Files); err != nil {
-		p = append(p, err)
+		p.List = append(p.List, err)
 	} else if len(h.files) == 0 {
 		p.Add("Files", nil, "has no files; look at the folder that go:embed names")
 	}

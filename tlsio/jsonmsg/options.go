@@ -2,18 +2,18 @@ package jsonmsg
 
 import (
 	"encoding/json"
-	"errors"
 	"net"
 	"strings"
 	"time"
 
+	"ingot.dev/internal/problems"
 	"ingot.dev/tlsio"
 )
 
 // Values of options that switch something off. A zero value means the default.
 const (
-	Off       time.Duration = -1 // no timeout; no pings
-	Unlimited               = -1 // no limit on a number
+	Off       time.Duration = problems.Off // no timeout; no pings
+	Unlimited               = -1           // no limit on a number
 )
 
 // Defaults of options. The first three are the npm package's.
@@ -38,58 +38,16 @@ const (
 	DefaultMaxAddresses       = 1024
 )
 
-// optionErrors collects refused options, so that all are reported at once.
-type optionErrors []error
+// optionErrors are refused options.
+type optionErrors struct{ problems.List }
 
-func (l *optionErrors) add(option string, value any, fix string) {
-	*l = append(*l, &tlsio.OptionError{Option: option, Value: value, Fix: fix})
-}
-
-// addTLS takes over what tlsio says about the options under TLS.
-func (l *optionErrors) addTLS(err error) {
-	e, ok := errors.AsType[*tlsio.Error](err)
-	if !ok {
-		return
-	}
-	parts := []error{e.Err}
-	if joined, ok := e.Err.(interface{ Unwrap() []error }); ok {
-		parts = joined.Unwrap()
-	}
-	for _, part := range parts {
-		if o, ok := part.(*tlsio.OptionError); ok {
-			part = &tlsio.OptionError{Option: "TLS." + o.Option, Value: o.Value, Fix: o.Fix}
-		}
-		*l = append(*l, part)
-	}
-}
-
-func (l optionErrors) err(op string) error {
-	if len(l) == 0 {
-		return nil
-	}
-	return &tlsio.Error{Op: op, Stage: tlsio.StageOptions, Err: errors.Join(l...)}
-}
-
-// duration returns the time that an option stands for; 0 means none.
-func (l *optionErrors) duration(option string, d, byDefault time.Duration) time.Duration {
-	switch {
-	case d == 0:
-		return byDefault
-	case d == Off:
-		return 0
-	case d < 0:
-		l.add(option, d, "use a positive duration, 0 for the default, or Off")
-	}
-	return d
-}
-
-// number is duration for numbers and sizes. least is the lowest that works.
+// number is Duration for numbers and sizes. least is the lowest that works.
 func (l *optionErrors) number(option string, n, byDefault, least int) int {
 	switch {
 	case n == 0:
 		return byDefault
 	case n < least:
-		l.add(option, n, "too low; the least that works is "+string(uintText(uint64(least)))+", and 0 means the default")
+		l.Add(option, n, "too low; the least that works is "+string(uintText(uint64(least)))+", and 0 means the default")
 	}
 	return n
 }
@@ -132,11 +90,11 @@ func (o *Limits) apply(errs *optionErrors, t *terms) {
 	t.maxQueue = errs.number("MaxQueue", o.MaxQueue, DefaultMaxQueue, 1)
 	t.mem.limit = int64(errs.limit("MaxMemory", o.MaxMemory, DefaultMaxMemory, 4096))
 	if t.mem.limit > 0 && t.mem.limit < int64(t.maxMessage) {
-		errs.add("MaxMemory", t.mem.limit, "is below MaxMessage; raise it or lower that")
+		errs.Add("MaxMemory", t.mem.limit, "is below MaxMessage; raise it or lower that")
 	}
 	t.maxPending = errs.number("MaxPending", o.MaxPending, DefaultMaxPending, 1)
-	t.writeTimeout = errs.duration("WriteTimeout", o.WriteTimeout, DefaultWriteTimeout)
-	t.authTimeout = errs.duration("AuthTimeout", o.AuthTimeout, DefaultAuthTimeout)
+	t.writeTimeout = errs.Duration("WriteTimeout", o.WriteTimeout, DefaultWriteTimeout)
+	t.authTimeout = errs.Duration("AuthTimeout", o.AuthTimeout, DefaultAuthTimeout)
 }
 
 // ServerOptions configures a Server. The zero value lacks only TLS's certificate
@@ -273,48 +231,48 @@ func (o *ServerOptions) check(s *Server) error {
 		s.listener.HandshakeTimeout = tls.HandshakeTimeout
 	} else {
 		c, err := tlsio.NewServerContext(tls)
-		errs.addTLS(err)
+		errs.AddAll("TLS.", err)
 		s.listener.Context = c
 	}
 	if s.listener.MaxHandshakes < 0 {
-		errs.add("TLS.MaxHandshakes", s.listener.MaxHandshakes, "use a positive number, or 0 for the default")
+		errs.Add("TLS.MaxHandshakes", s.listener.MaxHandshakes, "use a positive number, or 0 for the default")
 	}
 	if s.listener.MaxConnections < 0 {
-		errs.add("TLS.MaxConnections", s.listener.MaxConnections, "use a positive number, or 0 for no limit")
+		errs.Add("TLS.MaxConnections", s.listener.MaxConnections, "use a positive number, or 0 for no limit")
 	}
 
 	var err error
 	if s.secret, err = newSecret(o.Password); err != nil {
-		errs.add("Password", nil, "must be a value of JSON: "+err.Error())
+		errs.Add("Password", nil, "must be a value of JSON: "+err.Error())
 	}
 	if o.Password == nil && !o.NoPassword {
-		errs.add("Password", nil, "required; NoPassword lets everybody in")
+		errs.Add("Password", nil, "required; NoPassword lets everybody in")
 	}
 	if o.Password != nil && o.NoPassword {
-		errs.add("NoPassword", true, "there is a Password; leave one of them out")
+		errs.Add("NoPassword", true, "there is a Password; leave one of them out")
 	}
 
 	t := &s.terms
-	t.requestTimeout = errs.duration("RequestTimeout", o.RequestTimeout, DefaultRequestTimeout)
-	t.keepAliveInterval = errs.duration("KeepAliveInterval", o.KeepAliveInterval, DefaultKeepAliveInterval)
-	t.keepAliveTimeout = errs.duration("KeepAliveTimeout", o.KeepAliveTimeout, DefaultKeepAliveTimeout)
+	t.requestTimeout = errs.Duration("RequestTimeout", o.RequestTimeout, DefaultRequestTimeout)
+	t.keepAliveInterval = errs.Duration("KeepAliveInterval", o.KeepAliveInterval, DefaultKeepAliveInterval)
+	t.keepAliveTimeout = errs.Duration("KeepAliveTimeout", o.KeepAliveTimeout, DefaultKeepAliveTimeout)
 	o.Limits.apply(&errs, t)
 	t.maxPassword = errs.number("MaxPassword", o.MaxPassword, DefaultMaxPassword, 16)
 	s.maxClients = errs.limit("MaxClients", o.MaxClients, DefaultMaxClients, 1)
 	s.maxWaiting = errs.number("MaxUnauthenticated", o.MaxUnauthenticated, DefaultMaxUnauthenticated, 1)
 	s.attempts.max = errs.limit("MaxAttempts", o.MaxAttempts, DefaultMaxAttempts, 1)
 	s.attempts.size = errs.number("MaxAddresses", o.MaxAddresses, DefaultMaxAddresses, 1)
-	s.attempts.window = errs.duration("AttemptWindow", o.AttemptWindow, DefaultAttemptWindow)
+	s.attempts.window = errs.Duration("AttemptWindow", o.AttemptWindow, DefaultAttemptWindow)
 	if o.AttemptWindow == Off {
-		errs.add("AttemptWindow", "Off", "MaxAttempts: Unlimited switches the count off")
+		errs.Add("AttemptWindow", "Off", "MaxAttempts: Unlimited switches the count off")
 	}
-	return errs.err("NewServer")
+	return errs.Err("NewServer")
 }
 
 func (o *ClientOptions) check(c *Client) error {
 	var errs optionErrors
 	if c.network == nil {
-		errs.add("network", nil, "required; tlsio.HostNetwork{} is the operating system's")
+		errs.Add("network", nil, "required; tlsio.HostNetwork{} is the operating system's")
 	}
 	tls := o.TLS
 	host := o.Host
@@ -322,22 +280,22 @@ func (o *ClientOptions) check(c *Client) error {
 	case host == "":
 		host = tls.Host
 	case tls.Host != "" && tls.Host != host:
-		errs.add("TLS.Host", tls.Host, "is not Host; leave it out, or use Address for what to connect to")
+		errs.Add("TLS.Host", tls.Host, "is not Host; leave it out, or use Address for what to connect to")
 	}
 	switch {
 	case host == "":
-		errs.add("Host", nil, "required: the server's name, for its certificate and to connect to")
+		errs.Add("Host", nil, "required: the server's name, for its certificate and to connect to")
 	case strings.ContainsAny(host, " \t\r\n\x00/") || strings.Count(host, ":") == 1:
-		errs.add("Host", host, "use a name or an IP address, without port or scheme")
+		errs.Add("Host", host, "use a name or an IP address, without port or scheme")
 	}
 	address := o.Address
 	if address == "" {
 		address = host
 	} else if strings.ContainsAny(address, " \t\r\n\x00/") || strings.Count(address, ":") == 1 {
-		errs.add("Address", address, "use a name or an IP address, without port or scheme")
+		errs.Add("Address", address, "use a name or an IP address, without port or scheme")
 	}
 	if o.Port < 1 || o.Port > 65535 {
-		errs.add("Port", o.Port, "required: 1 to 65535")
+		errs.Add("Port", o.Port, "required: 1 to 65535")
 	}
 	c.address = net.JoinHostPort(address, string(uintText(uint64(max(o.Port, 0)))))
 	c.tls = tlsio.TLSOptions{Context: tls.Context, Host: host}
@@ -347,33 +305,33 @@ func (o *ClientOptions) check(c *Client) error {
 		tls.Host = host
 		var err error
 		c.tls.Context, err = tlsio.NewClientContext(tls)
-		errs.addTLS(err)
+		errs.AddAll("TLS.", err)
 	}
 
 	c.first = []byte("{}\n")
 	if o.Password != nil {
 		text, err := encode([1]any{o.Password}, 64<<10)
 		if err != nil {
-			errs.add("Password", nil, "must be a value of JSON: "+err.Error())
+			errs.Add("Password", nil, "must be a value of JSON: "+err.Error())
 		} else {
 			c.first = control(keyPassword, text[1:len(text)-2])
 		}
 	}
 
 	t := &c.terms
-	t.requestTimeout = errs.duration("RequestTimeout", o.RequestTimeout, DefaultRequestTimeout)
-	t.idleTimeout = errs.duration("IdleTimeout", o.IdleTimeout, 0)
+	t.requestTimeout = errs.Duration("RequestTimeout", o.RequestTimeout, DefaultRequestTimeout)
+	t.idleTimeout = errs.Duration("IdleTimeout", o.IdleTimeout, 0)
 	o.Limits.apply(&errs, t)
-	c.connectTimeout = errs.duration("ConnectTimeout", o.ConnectTimeout, DefaultConnectTimeout)
+	c.connectTimeout = errs.Duration("ConnectTimeout", o.ConnectTimeout, DefaultConnectTimeout)
 	if o.ReconnectInterval < 0 {
-		errs.add("ReconnectInterval", o.ReconnectInterval, "use a positive duration, or 0 to connect only once")
+		errs.Add("ReconnectInterval", o.ReconnectInterval, "use a positive duration, or 0 to connect only once")
 	}
 	if o.MaxReconnectInterval < 0 || o.MaxReconnectInterval > 0 && (o.ReconnectInterval == 0 || o.MaxReconnectInterval < o.ReconnectInterval) {
-		errs.add("MaxReconnectInterval", o.MaxReconnectInterval, "use a duration from ReconnectInterval on, or 0 for no back-off")
+		errs.Add("MaxReconnectInterval", o.MaxReconnectInterval, "use a duration from ReconnectInterval on, or 0 for no back-off")
 	}
 	if !(o.ReconnectJitter >= 0 && o.ReconnectJitter <= 1) {
-		errs.add("ReconnectJitter", o.ReconnectJitter, "use a number from 0 to 1")
+		errs.Add("ReconnectJitter", o.ReconnectJitter, "use a number from 0 to 1")
 	}
 	c.retry = backoff{o.ReconnectInterval, max(o.ReconnectInterval, o.MaxReconnectInterval), o.ReconnectJitter}
-	return errs.err("NewClient")
+	return errs.Err("NewClient")
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"ingot.dev/internal/near"
 )
 
 // SettingError says why a configuration setting was refused.
@@ -201,7 +203,7 @@ func findSetting(name string) (*setting, error) {
 func nearest(name string) string {
 	best, least := "", 1<<30
 	consider := func(candidate string) {
-		if d := distance(strings.ToLower(name), strings.ToLower(candidate)); d < least {
+		if d := near.Distance(strings.ToLower(name), strings.ToLower(candidate)); d < least {
 			best, least = candidate, d
 		}
 	}
@@ -212,27 +214,6 @@ func nearest(name string) string {
 		consider(s.name)
 	}
 	return best
-}
-
-// distance is Levenshtein's: letters to add, take out or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // shorten returns enough of a value for an error.

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"ingot.dev/firmware/syslog"
+	"ingot.dev/internal/near"
 	"ingot.dev/tlsio"
-	"ingot.dev/tools/ingot/internal/near"
 )
 
 // MaxSize bounds a configuration file, in bytes.

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"ingot.dev/tools/ingot/internal/near"
+	"ingot.dev/internal/near"
 )
 
 // noCommand is the Args of commands that only group others: a word is one that isn't

@@ -6,16 +6,16 @@ package near
 func Of(word string, names []string) (best string, ok bool) {
 	least := 3
 	for _, name := range names {
-		if d := distance(word, name); d < least {
+		if d := Distance(word, name); d < least {
 			best, least = name, d
 		}
 	}
 	return best, least < 3
 }
 
-// distance is how many letters have to be added, left out or changed to make b of a
+// Distance is how many letters have to be added, left out or changed to make b of a
 // (Levenshtein).
-func distance(a, b string) int {
+func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
