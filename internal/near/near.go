@@ -1,4 +1,3 @@
-// Package near finds the name that somebody may have meant.
 package near
 
 // Of returns the name that is nearest to word, if it is so near that it may have been

@@ -845,7 +845,7 @@ func TestChainSetting(t *testing.T) {
 //
 //conform:ipworks config.ReuseSSLSession differs tlsio/server.Config.Set, tlsio.TLSOptions.NoSessions -- default True; a server's tickets are good for days, for any client that holds one
 //conform:ipworks config.SSLKeyLogFile differs tlsio/server.Config.Set, tlsio/server.Config.OpenAppend -- the program opens it, to append
-//conform:ipworks config.SSLEnableRenegotiation differs tlsio/server.Config.Set -- crypto/tls always sends the extension and never renegotiates: it reads True, and False is refused
+//conform:ipworks config.SSLEnableRenegotiation differs tlsio/server.Config.Set -- a server of crypto/tls answers the extension whenever a client sends it, and never renegotiates: it reads True, and False is refused
 //conform:ipworks config.OpenSSLPrngSeedData refused tlsio/server.SettingError -- random numbers come from the system's entropy and need no seed
 func TestSessionsAndLogs(t *testing.T) {
 	for _, reuse := range []string{"", "ReuseSSLSession=True", "ReuseSSLSession=False"} {

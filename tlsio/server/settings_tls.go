@@ -134,7 +134,7 @@ var tlsSettings = []setting{
 		t.protocols, fix = parseProtocols(v)
 		return fix
 	}).set},
-	fixed("SSLEnableRenegotiation", true, "crypto/tls always sends renegotiation_info, and never renegotiates; leave it out, or say True"),
+	fixed("SSLEnableRenegotiation", true, "a server of crypto/tls answers renegotiation_info, and never renegotiates; leave it out, or say True"),
 	fixed("SSLIncludeCertChain", true, "ClientAuthentication.Chain always has the whole chain, the leaf first; leave it out, or say True"),
 	textSetting("SSLKeyLogFile", "", func(t *tlsText, c *Config, v string) string {
 		if t.keyLog = nil; v == "" {

@@ -1,4 +1,3 @@
-// Package servicetest runs the services of a firmware in tests, without a board.
 package servicetest
 
 import (

@@ -1,4 +1,3 @@
-// Package web serves HTTPS on an endpoint with net/http, within the endpoint's limits.
 package web
 
 import (

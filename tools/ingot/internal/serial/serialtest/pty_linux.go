@@ -1,4 +1,3 @@
-// Package serialtest has serial ports for tests.
 package serialtest
 
 import (

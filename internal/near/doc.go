@@ -1,0 +1,2 @@
+// Package near finds the name that somebody may have meant.
+package near

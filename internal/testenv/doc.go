@@ -1,0 +1,3 @@
+// Package testenv lets tests say what they need of the system they run on. The same
+// tests run hosted and in images, where there are no files and no processes.
+package testenv

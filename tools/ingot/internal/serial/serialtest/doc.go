@@ -1,0 +1,2 @@
+// Package serialtest has serial ports for tests.
+package serialtest
