@@ -1,8 +1,6 @@
 package tlsio
 
 import (
-	"crypto/tls"
-	"net"
 	"testing"
 	"time"
 )
@@ -14,19 +12,8 @@ func TestCloseWhileAlertIsStuck(t *testing.T) {
 		t.Skip("waits for the time-outs of Close")
 	}
 	leaks(t)
-	ours, theirs := net.Pipe() // holds nothing: writes wait for reads
-	defer theirs.Close()
-	server := serverContext(t, func(o *TLSOptions) { o.NoSessions = true })
-	peer := tls.Client(theirs, &tls.Config{ServerName: "server.test", InsecureSkipVerify: true})
-	shaken := make(chan error, 1)
-	go func() { shaken <- peer.Handshake() }()
-	c, err := server.Secure(timeout(t), ours, SecureOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := <-shaken; err != nil {
-		t.Fatal(err)
-	}
+	c, peer := securedPipe(t)
+	theirs := peer.NetConn()
 	read := make(chan error, 1)
 	go func() {
 		_, err := c.Read(make([]byte, 1))

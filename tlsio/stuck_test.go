@@ -92,17 +92,14 @@ func TestErrorWhileAlertIsStuck(t *testing.T) {
 	}
 }
 
-// What the program sends has no such limit, though two bytes look like an alert.
-func TestTwoBytesMayWait(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for alertTimeout")
-	}
-	leaks(t)
+// securedPipe returns both ends of a TLS connection, ours the server's, over a transport
+// that holds nothing: writes wait for reads.
+func securedPipe(t *testing.T) (c *Conn, peer *tls.Conn) {
+	t.Helper()
 	ours, theirs := net.Pipe()
-	defer theirs.Close()
-	defer ours.Close()
+	t.Cleanup(func() { ours.Close(); theirs.Close() })
 	server := serverContext(t, func(o *TLSOptions) { o.NoSessions = true })
-	peer := tls.Client(theirs, &tls.Config{ServerName: "server.test", InsecureSkipVerify: true})
+	peer = tls.Client(theirs, &tls.Config{ServerName: "server.test", InsecureSkipVerify: true})
 	shaken := make(chan error, 1)
 	go func() { shaken <- peer.Handshake() }()
 	c, err := server.Secure(timeout(t), ours, SecureOptions{})
@@ -112,6 +109,16 @@ func TestTwoBytesMayWait(t *testing.T) {
 	if err := <-shaken; err != nil {
 		t.Fatal(err)
 	}
+	return c, peer
+}
+
+// What the program sends has no such limit, though two bytes look like an alert.
+func TestTwoBytesMayWait(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for alertTimeout")
+	}
+	leaks(t)
+	c, peer := securedPipe(t)
 	done := make(chan error, 1)
 	go func() {
 		_, err := c.Write([]byte("ab"))

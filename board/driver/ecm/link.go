@@ -2,6 +2,7 @@ package ecm
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"ingot.dev/board/driver/usbdev"
 	"ingot.dev/board/nic"
@@ -12,16 +13,9 @@ type link struct {
 	running sync.WaitGroup // linkMonitor
 	kick    chan struct{}
 
-	mu        sync.Mutex
-	state     nic.LinkState
-	fresh     bool // the host has chosen a setting: it is to be told anew
-	listeners []listener
-}
+	fresh atomic.Bool // the host has chosen a setting: it is to be told anew
 
-type listener struct {
-	f    func(nic.LinkState)
-	told bool
-	last nic.LinkState
+	nic.Watch
 }
 
 func (l *link) init() { l.kick = make(chan struct{}, 1) }
@@ -42,24 +36,19 @@ func (l *link) changed(s usbdev.State) {
 			state.Speed = 480
 		}
 	}
-	l.mu.Lock()
-	l.state, l.fresh = state, true
-	l.mu.Unlock()
+	l.Set(state)
+	l.fresh.Store(true)
 	l.wake()
 }
 
 // LinkState implements [nic.Device].
 func (d *Device) LinkState() nic.LinkState {
-	d.link.mu.Lock()
-	defer d.link.mu.Unlock()
-	return d.link.state
+	return d.link.State()
 }
 
 // OnLink implements [nic.Device].
 func (d *Device) OnLink(f func(nic.LinkState)) {
-	d.link.mu.Lock()
-	d.link.listeners = append(d.link.listeners, listener{f: f})
-	d.link.mu.Unlock()
+	d.link.Add(f)
 	d.link.wake()
 }
 
@@ -81,7 +70,7 @@ func (d *Device) linkMonitor() {
 			d.log.Info("link", "address", d.addr, "state", s)
 		}
 		d.tellHost()
-		d.tellListeners()
+		d.link.Tell(d.closed.Load)
 		select {
 		case <-d.link.kick:
 		case <-d.notes.pipe.Wake():
@@ -94,17 +83,14 @@ func (d *Device) linkMonitor() {
 // tellHost queues notifications when there is room for both; else it is called again when
 // the host has fetched some.
 func (d *Device) tellHost() {
-	n, l := &d.notes, &d.link
+	n := &d.notes
 	if n.head-n.pipe.Done() > noteSlots-2 {
 		return
 	}
-	l.mu.Lock()
-	fresh, state := l.fresh, l.state
-	l.fresh = false
-	l.mu.Unlock()
-	if !fresh {
+	if !d.link.fresh.Swap(false) {
 		return
 	}
+	state := d.link.State()
 	add := func(length int) {
 		n.lengths[n.head%noteSlots] = length
 		n.head++
@@ -114,23 +100,4 @@ func (d *Device) tellHost() {
 		add(speedNotification(n.pipe.Buffer(n.head), state.Speed))
 	}
 	n.pipe.Send(n.head, n.lengths[:])
-}
-
-// tellListeners calls those who don't know the present state yet.
-func (d *Device) tellListeners() {
-	l := &d.link
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i := 0; i < len(l.listeners); i++ { // f may register another one
-		if d.closed.Load() {
-			return
-		}
-		if to := &l.listeners[i]; !to.told || to.last != l.state {
-			to.told, to.last = true, l.state
-			f, s := to.f, l.state
-			l.mu.Unlock()
-			f(s)
-			l.mu.Lock()
-		}
-	}
 }

@@ -155,7 +155,7 @@ func start(hw Hardware, o Options) (*Driver, error) {
 		return nil, err
 	}
 	d.mode = nic.LinkState{Speed: 100, FullDuplex: true}
-	if s := d.link.state; s.Up {
+	if s := d.link.State(); s.Up {
 		d.mode = s
 	}
 	d.configure()

@@ -17,15 +17,7 @@ type link struct {
 	phy      phy
 	kick     chan struct{} // someone registered
 
-	mu        sync.Mutex
-	state     nic.LinkState
-	listeners []listener
-}
-
-type listener struct {
-	f    func(nic.LinkState)
-	told bool
-	last nic.LinkState
+	nic.Watch
 }
 
 func (l *link) init(d *Driver, o Options) error {
@@ -35,7 +27,8 @@ func (l *link) init(d *Driver, o Options) error {
 		l.interval = time.Second
 	}
 	if o.FixedLink != nil {
-		l.fixed, l.state = true, *o.FixedLink
+		l.fixed = true
+		l.Set(*o.FixedLink)
 		return nil
 	}
 	var err error
@@ -43,22 +36,19 @@ func (l *link) init(d *Driver, o Options) error {
 		return err
 	}
 	d.log.Debug("PHY found", "model", l.phy.name, "id", fmt.Sprintf("%04x:%04x", l.phy.id>>16, l.phy.id&0xffff), "address", l.phy.addr)
-	l.state, err = d.linkState(l.phy)
+	s, err := d.linkState(l.phy)
+	l.Set(s)
 	return err
 }
 
 // LinkState implements [nic.Device].
 func (d *Driver) LinkState() nic.LinkState {
-	d.link.mu.Lock()
-	defer d.link.mu.Unlock()
-	return d.link.state
+	return d.link.State()
 }
 
 // OnLink implements [nic.Device].
 func (d *Driver) OnLink(f func(nic.LinkState)) {
-	d.link.mu.Lock()
-	d.link.listeners = append(d.link.listeners, listener{f: f})
-	d.link.mu.Unlock()
+	d.link.Add(f)
 	select {
 	case d.link.kick <- struct{}{}:
 	default:
@@ -70,7 +60,7 @@ func (d *Driver) linkMonitor() {
 	ticker := time.NewTicker(d.link.interval)
 	defer ticker.Stop()
 	for {
-		d.tellListeners()
+		d.link.Tell(d.closed.Load)
 		select {
 		case <-d.done:
 			return
@@ -100,29 +90,8 @@ func (d *Driver) checkLink() {
 	if s.Up {
 		d.adopt(s)
 	}
-	d.link.mu.Lock()
-	d.link.state = s
-	d.link.mu.Unlock()
+	d.link.Set(s)
 	d.log.Info("link", "address", d.addr, "state", s)
-}
-
-// tellListeners calls those who don't know the present state yet.
-func (d *Driver) tellListeners() {
-	l := &d.link
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i := 0; i < len(l.listeners); i++ { // f may register another one
-		if d.closed.Load() {
-			return
-		}
-		if to := &l.listeners[i]; !to.told || to.last != l.state {
-			to.told, to.last = true, l.state
-			f, s := to.f, l.state
-			l.mu.Unlock()
-			f(s)
-			l.mu.Lock()
-		}
-	}
 }
 
 // checkErrors looks for what raises no interrupt: errors, and a transmitter

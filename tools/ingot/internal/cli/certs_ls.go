@@ -40,6 +40,9 @@ have that one.`,
 				}
 				return answer(cmd, info)
 			}
+			if err := nothingListed(dir, report); err != nil {
+				return badInput(err)
+			}
 			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
 			fmt.Fprintln(table, "KIND\tNAME\tSUBJECT\tNAMES\tKEY\tEXPIRES\tCHAIN")
 			for _, id := range report.Identities {
@@ -51,9 +54,6 @@ have that one.`,
 			listRules(table, report, now)
 			if err := table.Flush(); err != nil {
 				return err
-			}
-			if err := nothingListed(dir, report); err != nil {
-				return badInput(err)
 			}
 			if n := len(report.Problems); n > 0 {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s: run 'ingot certs check %s'\n", count(n, "problem", "problems"), args[0])
