@@ -31,8 +31,8 @@ func (f Format) check(errs *optionErrors, option string) Format {
 // instance is what TCP and TLS have in common: all members of ECMA-419's IO class
 // pattern (section 9). Its methods never wait and never call callbacks.
 type instance struct {
-	link   atomic.Pointer[link] // set by the constructor, constant afterwards
-	target atomic.Pointer[any]
+	link atomic.Pointer[link] // set by the constructor, constant afterwards
+	targeted
 
 	// Guarded by link.mu.
 	calls    callbacks // nil for none
@@ -249,18 +249,6 @@ func (i *instance) SetFormat(f Format) error {
 	i.format = f
 	return nil
 }
-
-// Target returns the value given as option Target or set since. It works on closed
-// instances too.
-func (i *instance) Target() any {
-	if p := i.target.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-// SetTarget replaces the value that Target returns.
-func (i *instance) SetTarget(v any) { i.target.Store(&v) }
 
 // NetConn turns the instance into a blocking net.Conn: it waits for the connection
 // to be set up and for output to be sent, then moves it, with the bytes not read

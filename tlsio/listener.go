@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -182,10 +181,10 @@ func checkListener(errs *optionErrors, app *App, address string, port int, forma
 
 // acceptor is what both listeners have in common.
 type acceptor struct {
-	self       Acceptor
-	app        *App
-	inner      net.Listener
-	target     atomic.Pointer[any]
+	self  Acceptor
+	app   *App
+	inner net.Listener
+	targeted
 	onReadable func(int)
 	onError    func(error)
 
@@ -360,17 +359,6 @@ func (a *acceptor) SetFormat(f Format) error {
 	}
 	return nil
 }
-
-// Target returns the value given as option Target or set since.
-func (a *acceptor) Target() any {
-	if p := a.target.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-// SetTarget replaces the value that Target returns.
-func (a *acceptor) SetTarget(v any) { a.target.Store(&v) }
 
 // Close ends the listener, with connections that were not read yet. No callback
 // begins after it. Closing again does nothing.

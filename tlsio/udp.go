@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -77,10 +76,10 @@ type Packet struct {
 // Its methods never call callbacks, and never wait, but for the few milliseconds that
 // Write gives a network without room.
 type UDP struct {
-	app    *App
-	conn   net.PacketConn
-	limit  int
-	target atomic.Pointer[any]
+	app   *App
+	conn  net.PacketConn
+	limit int
+	targeted
 
 	onReadable func(*UDP, int)
 	onError    func(*UDP, error)
@@ -405,17 +404,6 @@ func (u *UDP) SetFormat(f Format) error {
 	}
 	return nil
 }
-
-// Target returns the value given as option Target or set since.
-func (u *UDP) Target() any {
-	if p := u.target.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-// SetTarget replaces the value that Target returns.
-func (u *UDP) SetTarget(v any) { u.target.Store(&v) }
 
 // Close ends the instance, with the packets that were not read. No callback begins
 // after it, and all methods but Close, Target and Dropped return ErrClosed. Closing
