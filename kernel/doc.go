@@ -14,6 +14,7 @@
 //	signal.go              faults and signals, with Linux's frame
 //	file.go pipe.go epoll.go uio.go text.go console.go   descriptors
 //	clock.go vdso.go       time, also without entering the kernel
+//	profile.go             SIGPROF, for profiles
 //	random.go              getrandom
 //	exec.go params.go image.go   how the program starts
 //	print.go               what the kernel says itself

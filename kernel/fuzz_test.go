@@ -76,7 +76,7 @@ func (p *program) descriptor(kind uint8) uint32 {
 
 // Every system call there is, the most intricate ones more than once.
 var fuzzCalls = [...]uint32{
-	sysRead, sysWrite, sysOpen, sysClose, sysKill, sysBrk, sysIoctl, sysFcntl, sysMunmap, sysClone, sysUname,
+	sysRead, sysWrite, sysOpen, sysClose, sysKill, sysSetitimer, sysGetitimer, sysBrk, sysIoctl, sysFcntl, sysMunmap, sysClone, sysUname,
 	sysMprotect, sysSchedYield, sysNanosleep, sysRtSigreturn, sysRtSigaction, sysRtSigprocmask, sysGetcwd,
 	sysSigaltstack, sysMmap2, sysMadvise, sysTkill, sysFutex, sysGetaffinity, sysEpollWait, sysEpollCtl,
 	sysClockSettime, sysClockGettime, sysClockGetres, sysClockNanosleep, sysTgkill, sysOpenat, sysEpollPwait,

@@ -324,6 +324,9 @@ func checkTimers(k *Kernel) error {
 	if k.anyReady() {
 		at = min(at, k.sliceEnd)
 	}
+	if k.profile.due != 0 {
+		at = min(at, k.stats.IdleTicks+k.profile.due)
+	}
 	if k.timerAt != at {
 		return fmt.Errorf("the timer is set to %d, want %d", k.timerAt, at)
 	}

@@ -35,6 +35,7 @@ type Kernel struct {
 	vfpOwner int16 // thread whose registers are in the VFP
 
 	timers  timers
+	profile profile
 	futexes [futexHash]queue
 
 	files   [MaxFiles]file

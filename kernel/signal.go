@@ -14,6 +14,7 @@ const (
 	sigCONT = 18
 	sigSTOP = 19
 	sigURG  = 23
+	sigPROF = 27
 	sigWNCH = 28
 
 	sigDefault = 0
@@ -24,6 +25,7 @@ const (
 	saNoDefer  = 0x40000000
 
 	siTkill   = -6
+	siKernel  = -0x80 // 0x80, as far as a byte can hold it
 	segvMap   = 1
 	segvAcc   = 2
 	busAlign  = 1
@@ -319,9 +321,12 @@ func (k *Kernel) pushFrame(t *Thread, sig int32) {
 		fp:       t.FP,
 	}
 	f.oldMask = f.mask[0]
-	if f.code == uint32(siTkill&0xffffffff) || f.code == 0 {
+	switch t.sigCode[sig] {
+	case siTkill, 0:
 		f.addr = 1 // si_pid
-	} else {
+	case siKernel:
+		f.code = 0x80
+	default:
 		f.addr = t.faultAddr
 		f.faultAddress = t.faultAddr
 	}

@@ -14,6 +14,8 @@ const (
 	sysFcntl            = 55
 	sysGetppid          = 64
 	sysMunmap           = 91
+	sysSetitimer        = 104
+	sysGetitimer        = 105
 	sysClone            = 120
 	sysUname            = 122
 	sysMprotect         = 125
@@ -160,6 +162,10 @@ func (k *Kernel) syscall(t *Thread) int32 {
 		return k.sigprocmask(a, b, c, d)
 	case sysSigaltstack:
 		return k.sigaltstack(a, b)
+	case sysSetitimer:
+		return k.setitimer(a, b, c)
+	case sysGetitimer:
+		return k.getitimer(a, b)
 	case sysKill:
 		return k.kill(int32(a), b)
 	case sysRtSigreturn:

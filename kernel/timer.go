@@ -97,8 +97,8 @@ func (k *Kernel) expire() {
 }
 
 // armTimer sets the one hardware timer to what comes next: the earliest deadline,
-// or the end of the running thread's slice if others want its place. With
-// neither, there is no tick.
+// the end of the running thread's slice if others want its place, or the next sample
+// of a profile. With none of them, there is no tick.
 func (k *Kernel) armTimer() {
 	at := ^uint64(0)
 	if k.timers.n > 0 {
@@ -106,6 +106,9 @@ func (k *Kernel) armTimer() {
 	}
 	if k.cur != none && k.anyReady() {
 		at = min(at, k.sliceEnd)
+	}
+	if k.cur != none && k.profile.due != 0 {
+		at = min(at, k.profile.due+k.stats.IdleTicks)
 	}
 	k.setTimer(at)
 }

@@ -77,6 +77,7 @@ func (k *Kernel) interrupt() {
 			k.stats.Timers++
 			k.setTimer(^uint64(0))
 			k.expire()
+			k.sample()
 			if k.cur != none && k.anyReady() && k.now() >= k.sliceEnd {
 				k.resched = true
 			}

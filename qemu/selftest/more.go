@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -39,19 +42,37 @@ func signals() error {
 	return syscall.Kill(os.Getpid(), syscall.SIGUSR1)
 }
 
-// noProfile: the profiler's timer is not there; asking for it must do no harm.
-func noProfile() error {
-	if err := pprof.StartCPUProfile(discard{}); err != nil {
+// cpuProfile wants the function that took the time in a profile of the processor.
+func cpuProfile() error {
+	var out bytes.Buffer
+	if err := pprof.StartCPUProfile(&out); err != nil {
 		return err
 	}
-	time.Sleep(10 * time.Millisecond)
+	start := time.Now()
+	for time.Since(start) < 300*time.Millisecond { // thirty samples
+		burn()
+	}
 	pprof.StopCPUProfile()
+	z, err := gzip.NewReader(&out)
+	if err != nil {
+		return err
+	}
+	profile, err := io.ReadAll(z)
+	if err != nil {
+		return err
+	}
+	if !bytes.Contains(profile, []byte("main.burn")) {
+		return fmt.Errorf("a profile of %d bytes has no sample of what took all the time", len(profile))
+	}
 	return nil
 }
 
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
+//go:noinline
+func burn() {
+	for i := range 1_000_000 {
+		sink.Add(uint32(i))
+	}
+}
 
 // manyTimers wants timers in order, and none early.
 func manyTimers() error {

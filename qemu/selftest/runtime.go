@@ -39,7 +39,7 @@ var checks = []check{
 	{"files", files},
 	{"memory-returned", memoryReturned},
 	{"signals", signals},
-	{"no-profile", noProfile},
+	{"cpu-profile", cpuProfile},
 	{"many-timers", manyTimers},
 	{"finalizers", finalizers},
 	{"deep-stacks", deepStacks},
