@@ -20,7 +20,14 @@ type cut struct {
 	module string   // whose files; empty: the standard library's
 	files  []string // the first that takes all edits gets them; slash-separated, from the module's root or GOROOT/src
 	edits  []edit
+	also   []part // more files, for a change that only compiles as a whole
 	omit   string // instead: leave out all files of the module whose names end so
+}
+
+// A part is what a cut changes in one more file.
+type part struct {
+	file  string
+	edits []edit
 }
 
 // An edit replaces old, which has to be in the file once. Neither adds or removes lines,
@@ -32,21 +39,41 @@ const gvisor = "gvisor.dev/gvisor"
 // errNoCut says that a source file doesn't read as a cut expects.
 var errNoCut = errors.New("the file reads differently")
 
-// apply returns the file below root that takes the edits, and what becomes of it.
-func (c *cut) apply(root string) (file, text string, err error) {
-	for _, name := range c.files {
+// A changed file is what a cut makes of one that is at path.
+type changed struct{ path, text string }
+
+// apply returns what becomes of the files below root: all of them, or errNoCut.
+func (c *cut) apply(root string) ([]changed, error) {
+	first, err := applyEdits(root, c.files, c.edits)
+	if err != nil {
+		return nil, err
+	}
+	files := []changed{first}
+	for _, p := range c.also {
+		f, err := applyEdits(root, []string{p.file}, p.edits)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// applyEdits edits the first of the named files that takes all edits.
+func applyEdits(root string, names []string, edits []edit) (changed, error) {
+	for _, name := range names {
 		file := filepath.Join(root, filepath.FromSlash(name))
 		b, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		} else if err != nil {
-			return "", "", err
+			return changed{}, err
 		}
-		if text, ok := editAll(string(b), c.edits); ok {
-			return file, text, nil
+		if text, ok := editAll(string(b), edits); ok {
+			return changed{file, text}, nil
 		}
 	}
-	return "", "", errNoCut
+	return changed{}, errNoCut
 }
 
 func editAll(text string, edits []edit) (string, bool) {
@@ -85,20 +112,22 @@ func makeCuts(temp, goroot string, dirs map[string]string) (script string, made 
 			made = append(made, Cut{c.module, c.name})
 			continue
 		}
-		file, text, err := c.apply(root)
+		files, err := c.apply(root)
 		if errors.Is(err, errNoCut) {
 			continue
 		} else if err != nil {
 			return "", nil, err
 		}
-		// The compiler is to know it by the name that it replaces.
-		changed, line := fmt.Sprintf("cut%d.go", i), "//line "+file+":1\n"
-		if err := os.WriteFile(filepath.Join(temp, changed), []byte(line+text), 0o666); err != nil {
-			return "", nil, err
+		for n, f := range files {
+			// The compiler is to know it by the name that it replaces.
+			name, line := fmt.Sprintf("cut%d-%d.go", i, n), "//line "+f.path+":1\n"
+			if err := os.WriteFile(filepath.Join(temp, name), []byte(line+f.text), 0o666); err != nil {
+				return "", nil, err
+			}
+			fmt.Fprintf(&cases, "'%s') file=$dir/%s ;;\n", f.path, name)
+			fmt.Fprintf(version, "%q\n", f.text)
 		}
 		made = append(made, Cut{c.module, c.name})
-		fmt.Fprintf(&cases, "'%s') file=$dir/%s ;;\n", file, changed)
-		fmt.Fprintf(version, "%q\n", text)
 	}
 	if cases.Len() == 0 {
 		return "", nil, nil

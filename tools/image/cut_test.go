@@ -40,6 +40,7 @@ func TestCutsApply(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := bytes.HasPrefix(version, []byte("go1.26")) || bytes.HasPrefix(version, []byte("go1.27"))
+	changedBy := map[string]string{}
 	for _, c := range cuts {
 		t.Run(c.name, func(t *testing.T) {
 			if c.module == "" && !known {
@@ -62,16 +63,22 @@ func TestCutsApply(t *testing.T) {
 				}
 				return
 			}
-			file, text, err := c.apply(root)
+			files, err := c.apply(root)
 			if err != nil {
 				t.Fatal(err)
 			}
-			old, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if string(old) == text || strings.Count(string(old), "\n") != strings.Count(text, "\n") {
-				t.Errorf("%s: nothing has changed, or lines have moved", file)
+			for _, f := range files {
+				if other, ok := changedBy[f.path]; ok {
+					t.Errorf("%s: %q changes it, too: only one of them would count", f.path, other)
+				}
+				changedBy[f.path] = c.name
+				old, err := os.ReadFile(f.path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if string(old) == f.text || strings.Count(string(old), "\n") != strings.Count(f.text, "\n") {
+					t.Errorf("%s: nothing has changed, or lines have moved", f.path)
+				}
 			}
 		})
 	}
@@ -140,15 +147,17 @@ func TestStandardLibrary(t *testing.T) {
 		if c.module != "" {
 			continue
 		}
-		file, text, err := c.apply(filepath.Join(goroot, "src"))
+		files, err := c.apply(filepath.Join(goroot, "src"))
 		if errors.Is(err, errNoCut) {
 			continue // TestCutsApply knows whether that is good
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		replace[file] = filepath.Join(temp, fmt.Sprint(i, ".go"))
-		if err := os.WriteFile(replace[file], []byte(text), 0o666); err != nil {
-			t.Fatal(err)
+		for n, f := range files {
+			replace[f.path] = filepath.Join(temp, fmt.Sprint(i, "-", n, ".go"))
+			if err := os.WriteFile(replace[f.path], []byte(f.text), 0o666); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	b, err := json.Marshal(map[string]any{"Replace": replace})
@@ -221,7 +230,7 @@ func TestCuts(t *testing.T) {
 				t.Errorf("%s: %s is there: %v", name, symbol, !want)
 			}
 		}
-		for _, bad := range []string{"cut0.go", "cut1.go", "toolexec", "ingot-image-"} {
+		for _, bad := range []string{"cut0-0.go", "cut1-0.go", "toolexec", "ingot-image-"} {
 			if bytes.Contains(image, []byte(bad)) {
 				t.Errorf("%s tells of %s", name, bad)
 			}
@@ -239,7 +248,7 @@ func TestCuts(t *testing.T) {
 func TestCutRefused(t *testing.T) {
 	c := cut{files: []string{"a.go", "b.go"}, edits: []edit{{"old", "new"}}}
 	dir := t.TempDir()
-	if _, _, err := c.apply(dir); !errors.Is(err, errNoCut) {
+	if _, err := c.apply(dir); !errors.Is(err, errNoCut) {
 		t.Errorf("without files: %v", err)
 	}
 	write := func(name, text string) {
@@ -248,11 +257,24 @@ func TestCutRefused(t *testing.T) {
 		}
 	}
 	write("a.go", "something else")
-	if _, _, err := c.apply(dir); !errors.Is(err, errNoCut) {
+	if _, err := c.apply(dir); !errors.Is(err, errNoCut) {
 		t.Errorf("a file that reads differently: %v", err)
 	}
 	write("b.go", "an old thing")
-	if file, text, err := c.apply(dir); err != nil || filepath.Base(file) != "b.go" || text != "an new thing" {
-		t.Errorf("%s, %q, %v", file, text, err)
+	if f, err := c.apply(dir); err != nil || len(f) != 1 || filepath.Base(f[0].path) != "b.go" || f[0].text != "an new thing" {
+		t.Errorf("%v, %v", f, err)
+	}
+	// All files or none.
+	c.also = []part{{"c.go", []edit{{"one", "two"}}}}
+	if f, err := c.apply(dir); !errors.Is(err, errNoCut) {
+		t.Errorf("without the second file: %v, %v", f, err)
+	}
+	write("c.go", "no such thing")
+	if f, err := c.apply(dir); !errors.Is(err, errNoCut) {
+		t.Errorf("a second file that reads differently: %v, %v", f, err)
+	}
+	write("c.go", "just one")
+	if f, err := c.apply(dir); err != nil || len(f) != 2 || f[1].text != "just two" {
+		t.Errorf("%v, %v", f, err)
 	}
 }

@@ -4,7 +4,7 @@ package image
 // that has nothing to do with it, holds on to it. Each cut lets go of one such thing and
 // changes nothing that a program on a board could notice. Figures are for the default
 // firmware with Go 1.26.8.
-var cuts = []cut{
+var cuts = append([]cut{
 	{
 		// 413 KB. gVisor can save a running system and restore it elsewhere. For
 		// that, generated files give every structure methods, and keep them
@@ -28,16 +28,6 @@ var cuts = []cut{
 			},
 			{"return stackRegexp.ReplaceAllFunc(", "return stackRegexp().ReplaceAllFunc("},
 		},
-	},
-	{
-		// 15 KB: decoding by reflection, for eight random bytes.
-		name:   "gVisor's seed",
-		module: gvisor,
-		files:  []string{"pkg/tcpip/stack/stack.go"},
-		edits: []edit{{
-			"if err := binary.Read(opts.SecureRNG, binary.LittleEndian, &v); err != nil {",
-			"var seed [8]byte; _, err := io.ReadFull(opts.SecureRNG, seed[:]); v = int64(binary.LittleEndian.Uint64(seed[:])); if err != nil {",
-		}},
 	},
 	{
 		// 125 KB, and 0.7 MB with Go 1.27. slog's handlers share code that asks
@@ -75,7 +65,7 @@ var cuts = []cut{
 	fieldCut("224", `{0xffffffff00000001, 0xffffffff00000000, 0xfffffffe00000000, 0xffffffff}`),
 	fieldCut("384", `{0xfffffffe00000001, 0x200000000, 0xfffffffe00000000, 0x200000000, 1, 0}`),
 	fieldCut("521", `{0, 0x400000000000, 0, 0, 0, 0, 0, 0, 0}`),
-}
+}, shortcuts...)
 
 // fieldCut is for the field of one curve; rr is R² mod p, its least significant word first.
 func fieldCut(curve, rr string) cut {
