@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"ingot.dev/internal/problems"
 	"ingot.dev/tlsio"
+	"ingot.dev/tlsio/problems"
 )
 
 // Off switches a timeout off whose zero value means its default.

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"ingot.dev/internal/problems"
 	"ingot.dev/tlsio"
+	"ingot.dev/tlsio/problems"
 )
 
 // Values of options that switch something off. A zero value means the default.

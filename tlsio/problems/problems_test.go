@@ -2,11 +2,12 @@ package problems_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
-	"ingot.dev/internal/problems"
 	"ingot.dev/tlsio"
+	"ingot.dev/tlsio/problems"
 )
 
 func TestErr(t *testing.T) {
@@ -82,4 +83,21 @@ func TestDuration(t *testing.T) {
 			t.Errorf("%v gives %v and %v, want %v", c.given, got, l, c.want)
 		}
 	}
+}
+
+func ExampleList() {
+	check := func(port int, idle time.Duration) error {
+		var l problems.List
+		if port < 1 || port > 65535 {
+			l.Add("Port", port, "use 1 to 65535")
+		}
+		l.Duration("IdleTimeout", idle, time.Minute)
+		return l.Err("NewThing")
+	}
+	fmt.Println(check(70000, -time.Second))
+	fmt.Println(check(8443, problems.Off))
+	// Output:
+	// tlsio: NewThing: options: option Port = 70000: use 1 to 65535
+	// option IdleTimeout = -1s: use a positive duration, 0 for the default, or Off
+	// <nil>
 }
