@@ -1,0 +1,129 @@
+//go:build unix
+
+// Package commands holds no code: its test types what the documents tell their reader to
+// type, each document in a clean copy of Ingot of its own.
+package commands
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ingot.dev/internal/testenv"
+	"ingot.dev/internal/transcript"
+	"ingot.dev/qemu"
+)
+
+// documents are those with commands, relative to Ingot's root; and the programs that these
+// need beside Go and QEMU, with Debian's names of their packages.
+var documents = []struct {
+	file  string
+	needs map[string]string
+}{
+	{"README.md", map[string]string{"make": "make", "openssl": "openssl"}},
+	{"CONTRIBUTING.md", nil},
+	{"docs/ingot.md", map[string]string{"bash": "bash"}},
+	{"docs/boards.md", nil},
+	{"docs/flashing.md", nil},
+}
+
+// TestCommands runs the sessions of each document, from its first to its last.
+func TestCommands(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds images and boots them")
+	}
+	if _, err := qemu.Find(""); err != nil {
+		t.Skip(err)
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "ingot"), "ingot.dev/tools/ingot").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	path := "PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH")
+	for _, document := range documents {
+		t.Run(strings.TrimSuffix(filepath.Base(document.file), ".md"), func(t *testing.T) {
+			for program, debian := range document.needs {
+				testenv.Program(t, program, debian)
+			}
+			text, err := os.ReadFile(filepath.Join(root, document.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			transcript.NewShell(t, workingCopy(t, root), path).Document(document.file, string(text))
+		})
+	}
+}
+
+// TestAllDocuments: no document with commands is forgotten.
+func TestAllDocuments(t *testing.T) {
+	listed := map[string]bool{}
+	for _, document := range documents {
+		listed[document.file] = true
+	}
+	for _, pattern := range []string{"*.md", "docs/*.md"} {
+		files, err := filepath.Glob(filepath.Join("../..", pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, files, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			blocks, err := transcript.Blocks(string(text))
+			if err != nil {
+				t.Errorf("%s:%v", file, err)
+			}
+			name, _ := filepath.Rel("../..", file)
+			for _, b := range blocks {
+				if b.Language == transcript.Language && b.NotRun == "" && !listed[filepath.ToSlash(name)] {
+					t.Errorf("%s:%d: TestCommands doesn't have this document", name, b.Line)
+					break
+				}
+			}
+		}
+	}
+}
+
+// workingCopy copies what belongs to Ingot, without what was built or made, to a new folder.
+func workingCopy(t *testing.T, root string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "ingot")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		switch made := d.Name() == "certs" && rel != "certs"; {
+		case d.IsDir() && (made || rel == "build" || rel == ".git"):
+			return fs.SkipDir
+		case d.IsDir():
+			return os.MkdirAll(filepath.Join(to, rel), 0o777)
+		case !d.Type().IsRegular(), strings.HasSuffix(rel, ".elf"), strings.HasSuffix(rel, ".test"):
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), data, info.Mode().Perm())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
