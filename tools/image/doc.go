@@ -18,6 +18,10 @@
 // compiler reads them (cuts.go). A host without a POSIX shell does without the cuts, and
 // so does who brings a -toolexec of their own (Options.Flags) or asks for Stock.
 //
+// Cryptography of the standard library that has no assembly for ARM gets ours (asm.go,
+// and package armcrypto), by the overlay too: with Go releases that it was checked with,
+// and unless Options.NoARMAsm or Stock says otherwise.
+//
 // The same sources give the same bytes in any folder, on any day. That time is the
 // newest certificate's, or SOURCE_DATE_EPOCH. Where a go.mod replaces a module by a folder
 // of this machine, as 'ingot new' may have written it, the program is built in a

@@ -88,6 +88,10 @@ type Options struct {
 	// smaller (Image.Cuts).
 	Stock bool
 
+	// NoARMAsm compiles the standard library's portable cryptography, in place of the
+	// assembly of package armcrypto (Image.Assembly). Stock implies it.
+	NoARMAsm bool
+
 	// Flags are passed to go build as they are, before the package.
 	Flags []string
 
@@ -109,6 +113,11 @@ type Image struct {
 	// Cuts are what was left out of the standard library and of modules; programs
 	// that use none of a module do without its cuts.
 	Cuts []Cut
+
+	// Assembly are the packages of the standard library that were compiled with
+	// assembly of ours, and Portable says why others weren't: empty if all were.
+	Assembly []string
+	Portable string
 
 	// Folders are those of this machine whose names are in the image: of modules
 	// that go.mod replaces by a folder. Elsewhere the same sources give other bytes.
@@ -172,7 +181,12 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 		return nil, fmt.Errorf("image: %w", err)
 	}
 	defer os.RemoveAll(temp)
-	overlay, err := writeOverlay(temp, filepath.Join(p.dir, overlayName), p.name, opt.Overlay)
+	replace, err := b.assembly(ctx, temp)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(replace, opt.Overlay)
+	overlay, err := writeOverlay(temp, filepath.Join(p.dir, overlayName), p.name, replace)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
@@ -200,7 +214,7 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
-	im.Cuts = b.cuts
+	im.Cuts, im.Assembly, im.Portable = b.cuts, b.asm, b.portable
 	if need := im.RAM(); need > board.RAM && !opt.NoLimits {
 		return nil, fmt.Errorf("image: %w: its code and variables take %s of RAM, and %s has %s", ErrTooLarge, megabytes(need), board.Name, megabytes(board.RAM))
 	}
@@ -261,6 +275,10 @@ type builder struct {
 	stamp int64    // the build's time, in seconds since 1970
 	env   []string // of the go command, in addition
 	cuts  []Cut
+
+	asm      []string // Image.Assembly
+	portable string   // Image.Portable
+	goroot   []string // environment of the go command that has it work in a link to GOROOT
 }
 
 // flags are those of the go command that make an image. What it reads for that is in
@@ -431,7 +449,7 @@ func (b *builder) environ() []string {
 	if b.board.GOARM != "" {
 		env = append(env, "GOARM="+b.board.GOARM)
 	}
-	return env
+	return append(env, b.goroot...)
 }
 
 func isFiles(packages []string) bool { return strings.HasSuffix(packages[0], ".go") }

@@ -27,6 +27,8 @@ type Tests struct {
 	Packages []string
 	// Env is the environment of the go command.
 	Env []string
+	// Go is the go command; empty: "go", from PATH.
+	Go string
 }
 
 // PrepareTests makes the go command build the tests of any packages into images, of
@@ -57,7 +59,10 @@ func PrepareTests(ctx context.Context, opt Options, dir string) (*Tests, error) 
 	}
 	// The import is in a package of its own, p_test, which may import what imports
 	// the one tested.
-	replace := map[string]string{}
+	replace, err := b.assembly(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
 	args := opt.Flags
 	if modfile, err := b.linkModules(ctx, packages, dir); err != nil {
 		return nil, err
@@ -83,6 +88,7 @@ func PrepareTests(ctx context.Context, opt Options, dir string) (*Tests, error) 
 		Args:     append(flags, args...),
 		Packages: opt.Package,
 		Env:      b.environ(),
+		Go:       b.opt.Go,
 	}
 	if isFiles(b.opt.Package) && len(packages) > 0 {
 		t.Packages = append(slices.Clip(t.Packages), filepath.Join(filepath.Dir(opt.Package[0]), overlayTestName))

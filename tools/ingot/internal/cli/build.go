@@ -30,6 +30,7 @@ type buildFlags struct {
 	goFlags []string
 	symbols bool
 	stock   bool
+	noASM   bool
 }
 
 func (f *buildFlags) register(flags *pflag.FlagSet) {
@@ -37,19 +38,21 @@ func (f *buildFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.tags, "tags", nil, "build `tags` in addition to the board's")
 	flags.StringArrayVar(&f.goFlags, "go-flag", nil, "a `flag` for go build, such as -gcflags=-N; may be repeated")
 	flags.BoolVar(&f.stock, "stock", false, "compile the standard library and modules as they are, without the cuts that make images smaller")
+	flags.BoolVar(&f.noASM, "no-arm-asm", false, "compile the standard library's portable cryptography, without assembly for ARM")
 	flags.BoolVar(&f.symbols, "symbols", false, "keep the symbol table, and don't check the size")
 }
 
 func (f *buildFlags) options(packages []string, output string) image.Options {
 	return image.Options{
-		Package: packages,
-		Output:  output,
-		Board:   f.board,
-		Tags:    f.tags,
-		Symbols: f.symbols,
-		Stock:   f.stock,
-		Flags:   f.goFlags,
-		Go:      os.Getenv("GO"), // as in: make image GO=go1.27.4
+		Package:  packages,
+		Output:   output,
+		Board:    f.board,
+		Tags:     f.tags,
+		Symbols:  f.symbols,
+		Stock:    f.stock,
+		NoARMAsm: f.noASM,
+		Flags:    f.goFlags,
+		Go:       os.Getenv("GO"), // as in: make image GO=go1.27.4
 	}
 }
 
@@ -99,7 +102,10 @@ certificate; SOURCE_DATE_EPOCH says another.
 
 Some files of the standard library and of gVisor are changed as the compiler reads them,
 so that what a board has no use for can be left out; --json and the bill name these cuts,
-tools/image/cuts.go has them, and --stock does without.
+tools/image/cuts.go has them, and --stock does without. Ciphers, hashes and the arithmetic
+of curves are assembly of Ingot's own for ARM where the Go release is one that it was
+checked with; --json and the bill name these packages, docs/ciphers.md has more, and
+--no-arm-asm does without.
 
 With --config there is no program: a file says what the firmware is to do, and 'ingot
 config reference' what such a file may say.`,
@@ -186,6 +192,7 @@ config reference' what such a file may say.`,
 				return answer(cmd, info)
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), im)
+			fmt.Fprintln(cmd.OutOrStdout(), im.Ciphers())
 			if bill != "" {
 				fmt.Fprintf(cmd.OutOrStdout(), "bill of materials: %s\n", bill)
 			}
@@ -277,13 +284,17 @@ type imageInfo struct {
 	Parts  []sizes.Part `json:"parts,omitempty"`
 	// What was left out of the standard library and modules.
 	Cuts []image.Cut `json:"cuts,omitempty"`
+	// Packages of the standard library with assembly of ours, and why others have none.
+	Assembly []string `json:"assembly,omitempty"`
+	Portable string   `json:"portable,omitempty"`
 	// Those of this machine whose names are in the image.
 	Folders []string `json:"folders,omitempty"`
 }
 
 func describeImage(im *image.Image, r *sizes.Report) (imageInfo, error) {
 	info := imageInfo{Path: im.Path, Board: im.Board.Name, Size: im.Size, Budget: im.Budget,
-		Code: im.Code, Const: im.Const, Data: im.Data, Zero: im.Zero, RAM: im.RAM(), HasRAM: im.Board.RAM, Cuts: im.Cuts, Folders: im.Folders}
+		Code: im.Code, Const: im.Const, Data: im.Data, Zero: im.Zero, RAM: im.RAM(), HasRAM: im.Board.RAM, Cuts: im.Cuts,
+		Assembly: im.Assembly, Portable: im.Portable, Folders: im.Folders}
 	if r != nil {
 		info.Parts = r.Parts
 	}
@@ -302,7 +313,7 @@ func describeImage(im *image.Image, r *sizes.Report) (imageInfo, error) {
 
 // writeBill writes the bill of materials of an image.
 func writeBill(opt image.Options, im *image.Image, dir, file string) error {
-	o := sbom.Options{Image: im.Path, Board: im.Board.Name, Cuts: im.Cuts}
+	o := sbom.Options{Image: im.Path, Board: im.Board.Name, Cuts: im.Cuts, Assembly: im.Assembly, Portable: im.Portable}
 	store := filepath.Join(dir, "certs", "image")
 	if _, err := os.Stat(store); err == nil {
 		o.Certs = os.DirFS(store)

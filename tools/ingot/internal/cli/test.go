@@ -25,6 +25,7 @@ type testFlags struct {
 	board, tags, chdir string
 	network, help      bool
 	icount             bool
+	noASM              bool
 	env                listFlag
 
 	// What go test is given, as it was typed.
@@ -102,6 +103,7 @@ func newTestFlags() *testFlags {
 	s.StringVar(&f.chdir, "chdir", "", "")
 	s.BoolVar(&f.network, "network", true, "")
 	s.BoolVar(&f.icount, "icount", false, "")
+	s.BoolVar(&f.noASM, "no-arm-asm", false, "")
 	s.BoolVar(&f.help, "h", false, "")
 	s.BoolVar(&f.help, "help", false, "")
 	s.Var(&f.env, "env", "")
@@ -190,6 +192,8 @@ and of the machine:
   -icount
         one nanosecond of the machine's time per instruction, and none spent idle:
         a test of hours may end in minutes. -timeout is of this time too
+  -no-arm-asm
+        with the standard library's portable cryptography, as 'ingot build' has it
 
 -race can't be: the race detector needs a 64-bit processor and cgo. Neither can what
 writes files or starts processes: -cover, profiles, -fuzz. Run these on this machine,
@@ -224,7 +228,7 @@ func runTest(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	opt := devtest.Options{
-		Image:   image.Options{Package: packages, Board: f.board, Go: os.Getenv("GO")},
+		Image:   image.Options{Package: packages, Board: f.board, NoARMAsm: f.noASM, Go: os.Getenv("GO")},
 		Flags:   f.forGo,
 		Args:    rest,
 		Env:     f.env,

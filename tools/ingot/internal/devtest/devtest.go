@@ -95,7 +95,7 @@ func Run(ctx context.Context, o Options) error {
 	if len(o.Args) > 0 {
 		args = append(append(args, "-args"), o.Args...)
 	}
-	gocmd := o.Image.Go
+	gocmd := tests.Go
 	if gocmd == "" {
 		gocmd = "go"
 	}

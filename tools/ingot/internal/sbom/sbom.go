@@ -26,6 +26,9 @@ type Options struct {
 	Board string
 	Certs fs.FS       // the certificate store in it; nil for none
 	Cuts  []image.Cut // Image.Cuts
+
+	Assembly []string // Image.Assembly
+	Portable string   // Image.Portable
 }
 
 // Write writes a bill as JSON.
@@ -60,18 +63,21 @@ func Describe(o Options) (*cdx.BOM, error) {
 	for _, s := range info.Settings {
 		properties = append(properties, cdx.Property{Name: "go:build:" + s.Key, Value: s.Value})
 	}
+	if o.Portable != "" {
+		properties = append(properties, cdx.Property{Name: "ingot:portable-cryptography", Value: o.Portable})
+	}
 	whole.Properties = &properties
 
 	std := strings.TrimPrefix(strings.Fields(info.GoVersion)[0], "go")
 	components := []cdx.Component{{
 		Type: cdx.ComponentTypeLibrary, BOMRef: "std", Name: "std", Version: info.GoVersion,
 		Description: "Go standard library and runtime", PackageURL: packageURL("std", std),
-		Pedigree: pedigree(o.Cuts, ""),
+		Pedigree: pedigree(o.Cuts, "", o.Assembly),
 	}}
 	needs := []string{"std"}
 	for _, m := range info.Deps {
 		c := module(m)
-		c.Pedigree = pedigree(o.Cuts, m.Path)
+		c.Pedigree = pedigree(o.Cuts, m.Path, nil)
 		components, needs = append(components, c), append(needs, c.BOMRef)
 	}
 	if o.Certs != nil {
@@ -91,17 +97,23 @@ func Describe(o Options) (*cdx.BOM, error) {
 }
 
 // pedigree says how the sources of a module were changed; nil if they weren't.
-func pedigree(cuts []image.Cut, module string) *cdx.Pedigree {
-	var names []string
+func pedigree(cuts []image.Cut, module string, assembly []string) *cdx.Pedigree {
+	var names, notes []string
 	for _, c := range cuts {
 		if c.Module == module {
 			names = append(names, c.Name)
 		}
 	}
-	if names == nil {
+	if names != nil {
+		notes = append(notes, "compiled without: "+strings.Join(names, "; "))
+	}
+	if len(assembly) > 0 {
+		notes = append(notes, "ARM assembly (ingot.dev/internal/armcrypto) in the place of portable code: "+strings.Join(assembly, "; "))
+	}
+	if notes == nil {
 		return nil
 	}
-	return &cdx.Pedigree{Notes: "compiled without: " + strings.Join(names, "; ")}
+	return &cdx.Pedigree{Notes: strings.Join(notes, ". ")}
 }
 
 func module(m *debug.Module) cdx.Component {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -104,7 +105,7 @@ func TestBill(t *testing.T) {
 	const changed = "github.com/CycloneDX/cyclonedx-go"
 	o := Options{Image: program(t), Board: "imx6ulevk", Certs: store(t), Cuts: []image.Cut{
 		{Name: "a"}, {Module: changed, Name: "b"}, {Module: changed, Name: "c"}, {Module: "example.test/unused", Name: "d"},
-	}}
+	}, Assembly: []string{"e", "f"}, Portable: "not g"}
 	text, bom := write(t, o)
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
@@ -164,7 +165,7 @@ func TestBill(t *testing.T) {
 	if c := byRef["std"]; c.Version != info.GoVersion || !strings.HasPrefix(c.PackageURL, "pkg:golang/std@1.") {
 		t.Errorf("the standard library is %+v", c)
 	}
-	for ref, want := range map[string]string{"std": "a", "module:" + changed: "b; c"} {
+	for ref, want := range map[string]string{"std": "a. ARM assembly (ingot.dev/internal/armcrypto) in the place of portable code: e; f", "module:" + changed: "b; c"} {
 		if p := byRef[ref].Pedigree; p == nil || p.Notes != "compiled without: "+want {
 			t.Errorf("of %s was cut %+v, want %s", ref, p, want)
 		}
@@ -174,6 +175,9 @@ func TestBill(t *testing.T) {
 		if !ok || c.CryptoProperties.CertificateProperties.SubjectName == "" || len(orNone(c.Hashes)) != 1 {
 			t.Errorf("%s is %+v", name, c)
 		}
+	}
+	if !slices.Contains(*bom.Metadata.Component.Properties, cdx.Property{Name: "ingot:portable-cryptography", Value: "not g"}) {
+		t.Errorf("nothing says what is portable: %v", *bom.Metadata.Component.Properties)
 	}
 	needs := (*bom.Dependencies)[0]
 	if needs.Ref != bom.Metadata.Component.BOMRef || len(*needs.Dependencies) != len(byRef) {

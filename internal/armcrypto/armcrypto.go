@@ -1,0 +1,63 @@
+package armcrypto
+
+import (
+	"embed"
+	"strings"
+)
+
+// Releases are the Go releases with which the assembly was checked. Others have the
+// portable code: they may call it in other ways.
+var Releases = []string{"go1.26.8", "go1.27.4"}
+
+// A Package is one of the standard library that gets assembly.
+type Package struct {
+	// Path is its import path, as "go list" has it.
+	Path string
+	// Sums are the SHA-256 of those of its files that ours are written against. With
+	// others, the package stays as it is.
+	Sums map[string]string
+	// Hide are those of its files that aren't to be compiled.
+	Hide []string
+	// Folder is the one with our files here.
+	Folder string
+}
+
+// The portable code that is called beside ours, or whose types ours uses, is pinned
+// with that which is replaced.
+var Packages = []Package{
+	{
+		Path:   "vendor/golang.org/x/crypto/chacha20",
+		Folder: "chacha20",
+		Hide:   []string{"chacha_noasm.go"},
+		Sums: map[string]string{
+			"chacha_generic.go": "34403e82b1387b4402b00ce30c1364508c333f4bdbe671321690c6ebaa8d3180",
+			"chacha_noasm.go":   "bbdb67ceb30ef13efc54e17935f47e00744b96754e03364e606d4f1f8f9085c1",
+		},
+	},
+}
+
+//go:embed */*_arm.go */*_arm.s */std.go
+var files embed.FS
+
+// Files returns what the go command is to see in the package's folder: contents by name.
+// The names are none that a file of the standard library has.
+func (p *Package) Files() map[string][]byte {
+	list, err := files.ReadDir(p.Folder)
+	if err != nil {
+		panic(err) // it is compiled in
+	}
+	m := map[string][]byte{}
+	for _, f := range list {
+		b, err := files.ReadFile(p.Folder + "/" + f.Name())
+		if err != nil {
+			panic(err)
+		}
+		// A file for the standard library's package doesn't compile in ours.
+		text, found := strings.CutPrefix(string(b), "//go:build ignore\n")
+		if found {
+			text = "//\n" + text // line numbers stay
+		}
+		m["ingot_"+f.Name()] = []byte(text)
+	}
+	return m
+}

@@ -1,0 +1,23 @@
+package chacha20
+
+// chunkSize is how much one call of the assembly does, in bytes. It can't be preempted.
+const chunkSize = 4096
+
+// A state is what a key stream comes from: eight words of key, the counter of blocks, three
+// words of nonce.
+type blockState [12]uint32
+
+// xorBlocks XORs src, whose length is a multiple of 64, with the key stream into dst, which is as
+// long and the same memory or none of it. It counts the blocks in the state.
+func xorBlocks(dst, src []byte, state *blockState) {
+	for len(src) > 0 {
+		n := min(len(src), chunkSize)
+		xorBlocksARM(&dst[0], &src[0], n/64, state)
+		dst, src = dst[n:], src[n:]
+	}
+}
+
+// xorBlocksARM does n blocks, at least one.
+//
+//go:noescape
+func xorBlocksARM(dst, src *byte, n int, state *blockState)

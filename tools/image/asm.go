@@ -1,0 +1,156 @@
+package image
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ingot.dev/internal/armcrypto"
+)
+
+// Ciphers says in one line what the image has for cryptography, for people.
+func (im *Image) Ciphers() string {
+	s := "cryptography: ARM assembly for " + shortNames(im.Assembly)
+	switch {
+	case len(im.Assembly) == 0:
+		s = "cryptography: portable code"
+		fallthrough
+	case im.Portable != "":
+		s += " (" + im.Portable + ")"
+	}
+	return s
+}
+
+// shortNames are the last elements of import paths.
+func shortNames(paths []string) string {
+	var names []string
+	for _, p := range paths {
+		names = append(names, p[strings.LastIndex(p, "/")+1:])
+	}
+	return strings.Join(names, ", ")
+}
+
+// assembly writes our assembly for the standard library into temp, and returns which
+// files of GOROOT the go command is to see in the place of others. Where that can't be,
+// b.portable says why.
+func (b *builder) assembly(ctx context.Context, temp string) (replace map[string]string, err error) {
+	replace = map[string]string{}
+	switch {
+	case b.opt.Stock:
+		b.portable = "a stock build"
+	case b.opt.NoARMAsm:
+		b.portable = "as asked for"
+	case b.board.GOARCH != "arm":
+		b.portable = "there is no assembly for " + b.board.GOARCH
+	case slices.Contains(b.opt.Tags, "purego"):
+		b.portable = "build tag purego"
+	}
+	if b.portable != "" {
+		return replace, nil
+	}
+	out, err := b.run(ctx, "env", "-json", "GOROOT", "GOVERSION", "GOMODCACHE", "GOFIPS140")
+	if err != nil {
+		return nil, err
+	}
+	var env goroot
+	if err := json.Unmarshal([]byte(out), &env); err != nil {
+		return nil, fmt.Errorf("image: go env: %w", err)
+	}
+	if !slices.Contains(armcrypto.Releases, env.GOVERSION) {
+		b.portable = fmt.Sprintf("the assembly was checked with %s, and this is %s", strings.Join(armcrypto.Releases, " and "), env.GOVERSION)
+		return replace, nil
+	}
+	if err := b.useLink(&env, temp); err != nil {
+		b.portable = err.Error()
+		return replace, nil
+	}
+	var changed []string
+	for i := range armcrypto.Packages {
+		p := &armcrypto.Packages[i]
+		dir := filepath.Join(env.GOROOT, "src", filepath.FromSlash(p.Path))
+		good, err := reads(dir, p.Sums)
+		if err != nil {
+			return nil, fmt.Errorf("image: %w", err)
+		}
+		// A frozen FIPS module is compiled from files of its own.
+		if frozen := env.GOFIPS140 != "" && env.GOFIPS140 != "off" && env.GOFIPS140 != "latest"; !good || frozen && strings.HasPrefix(p.Path, "crypto/internal/fips140/") {
+			changed = append(changed, p.Path)
+			continue
+		}
+		more, err := writeAssembly(p, dir, filepath.Join(temp, "asm", p.Folder))
+		if err != nil {
+			return nil, fmt.Errorf("image: %w", err)
+		}
+		for name, file := range more {
+			replace[name] = file
+		}
+		b.asm = append(b.asm, p.Path)
+	}
+	if len(changed) > 0 {
+		b.portable = "not for " + shortNames(changed) + ", whose files aren't those of the release"
+	}
+	return replace, nil
+}
+
+// goroot is what "go env" says of the toolchain.
+type goroot struct{ GOROOT, GOVERSION, GOMODCACHE, GOFIPS140 string }
+
+// useLink sees to a toolchain that is in the module cache, as one that was downloaded
+// is: there the go command replaces no file. It has GOROOT be a link in temp.
+func (b *builder) useLink(env *goroot, temp string) error {
+	if env.GOMODCACHE == "" || !strings.HasPrefix(env.GOROOT, env.GOMODCACHE+string(filepath.Separator)) {
+		return nil
+	}
+	link := filepath.Join(temp, "goroot")
+	if err := os.Symlink(env.GOROOT, link); err != nil {
+		return errors.New("the toolchain is in the module cache, where the go command replaces no files, and this system makes no links")
+	}
+	env.GOROOT = link
+	b.goroot = []string{"GOROOT=" + link, "GOTOOLCHAIN=local"}
+	b.opt.Go = filepath.Join(link, "bin", "go")
+	return nil
+}
+
+// reads reports whether the files of a folder have the sums.
+func reads(dir string, sums map[string]string) (bool, error) {
+	for name, want := range sums {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		} else if err != nil {
+			return false, err
+		}
+		if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != want {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// writeAssembly writes the files of a package to temp, and returns where in dir the
+// compiler is to see them, and what it isn't to see.
+func writeAssembly(p *armcrypto.Package, dir, temp string) (map[string]string, error) {
+	replace := map[string]string{}
+	for _, name := range p.Hide {
+		replace[filepath.Join(dir, name)] = ""
+	}
+	if err := os.MkdirAll(temp, 0o777); err != nil {
+		return nil, err
+	}
+	for name, text := range p.Files() {
+		file := filepath.Join(temp, name)
+		if err := os.WriteFile(file, text, 0o666); err != nil {
+			return nil, err
+		}
+		replace[filepath.Join(dir, name)] = file
+	}
+	return replace, nil
+}

@@ -1,0 +1,172 @@
+package image
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"ingot.dev/internal/armcrypto"
+)
+
+// tlsProgram reaches all the cryptography that there is assembly for.
+const tlsProgram = "package main\n\nimport (\n\t\"crypto/tls\"\n\t\"os\"\n)\n\nfunc main() {\n\tc, _ := tls.Dial(\"tcp\", os.Args[1], nil)\n\tc.Handshake()\n\ts, _ := tls.Listen(\"tcp\", \"\", nil)\n\ts.Accept()\n}\n"
+
+// fromModuleCache makes the toolchain one that the go command takes for downloaded.
+func fromModuleCache(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("links need a privilege")
+	}
+	goroot, _ := sources(t)
+	t.Setenv("GOMODCACHE", filepath.Dir(goroot))
+	t.Setenv("GOTOOLCHAIN", "local")
+}
+
+// An image has our assembly in the place of the portable code, of which the symbols
+// tell, and in two folders it is the same image; one that is to be portable hasn't.
+func TestAssembly(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles for the target")
+	}
+	dir := module(t, map[string]string{"app/main.go": tlsProgram})
+	var want []string
+	for _, p := range armcrypto.Packages {
+		want = append(want, p.Path)
+	}
+	var first []byte
+	for _, c := range []struct {
+		name     string
+		opt      Options
+		prepare  func(t *testing.T)
+		portable string // what is said of why
+	}{
+		{name: "assembly"},
+		{name: "downloaded toolchain", prepare: fromModuleCache},
+		{name: "asked for", opt: Options{NoARMAsm: true}, portable: "as asked for"},
+		{name: "stock", opt: Options{Stock: true}, portable: "a stock build"},
+		{name: "purego", opt: Options{Tags: []string{"purego"}}, portable: "build tag purego"},
+		{name: "other release", prepare: func(t *testing.T) {
+			was := armcrypto.Releases
+			armcrypto.Releases = []string{"go1.25.0", "go1.25.1"}
+			t.Cleanup(func() { armcrypto.Releases = was })
+		}, portable: "the assembly was checked with go1.25.0 and go1.25.1, and this is go1."},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.prepare != nil {
+				c.prepare(t)
+			}
+			c.opt.Package, c.opt.Dir, c.opt.Output, c.opt.Symbols = []string{"./app"}, dir, filepath.Join(t.TempDir(), "app.elf"), true
+			im, err := Build(testContext(t), c.opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.portable == "" && (!slices.Equal(im.Assembly, want) || im.Portable != "") || c.portable != "" && (im.Assembly != nil || !strings.HasPrefix(im.Portable, c.portable)) {
+				t.Errorf("assembly of %v, portable: %q", im.Assembly, im.Portable)
+			}
+			b, err := os.ReadFile(im.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range armcrypto.Packages {
+				p := &armcrypto.Packages[i]
+				for _, symbol := range symbols(p) {
+					if found := bytes.Contains(b, []byte(symbol)); found != (c.portable == "") {
+						t.Errorf("%s is there: %v", symbol, found)
+					}
+				}
+			}
+			if bytes.Contains(b, []byte("ingot-image-")) {
+				t.Error("the image names a temporary folder")
+			}
+			if c.portable == "" {
+				if first == nil {
+					first = b
+				} else if !bytes.Equal(b, first) {
+					t.Error("a downloaded toolchain makes another image")
+				}
+			}
+		})
+	}
+}
+
+var textSymbol = regexp.MustCompile(`(?m)^TEXT ·(\w+)\(SB\)`)
+
+// symbols are the names of the assembly's functions.
+func symbols(p *armcrypto.Package) (list []string) {
+	for _, text := range p.Files() {
+		for _, m := range textSymbol.FindAllSubmatch(text, -1) {
+			list = append(list, p.Path+"."+string(m[1]))
+		}
+	}
+	return list
+}
+
+// A package whose files are others than those that the assembly was written against
+// keeps its portable code, and the image says so.
+func TestAssemblyOfOtherFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles for the target")
+	}
+	was := armcrypto.Packages
+	defer func() { armcrypto.Packages = was }()
+	for name, sum := range map[string]string{"chacha_noasm.go": strings.Repeat("0", 64), "there_is_no_such.go": strings.Repeat("0", 64)} {
+		armcrypto.Packages = slices.Clone(was)
+		p := &armcrypto.Packages[0]
+		p.Sums = maps.Clone(p.Sums)
+		p.Sums[name] = sum
+		dir := module(t, map[string]string{"app/main.go": tlsProgram})
+		im, err := Build(testContext(t), Options{Package: []string{"./app"}, Dir: dir, Output: filepath.Join(dir, "app.elf"), Symbols: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(im.Assembly, p.Path) || len(im.Assembly) != len(was)-1 || im.Portable != "not for chacha20, whose files aren't those of the release" || !strings.Contains(im.Ciphers(), im.Portable) {
+			t.Errorf("assembly of %v, portable: %q", im.Assembly, im.Portable)
+		}
+		b, err := os.ReadFile(im.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(b, []byte(p.Path+".xorBlocksARM")) || !bytes.Contains(b, []byte(p.Path+".(*Cipher).xorKeyStreamBlocksGeneric")) {
+			t.Error("the assembly is there, or the portable code isn't")
+		}
+	}
+}
+
+// The releases that the project is built with are among those that are known.
+func TestReleases(t *testing.T) {
+	goroot, _ := sources(t)
+	version, err := os.ReadFile(filepath.Join(goroot, "VERSION"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, _, _ := strings.Cut(string(version), "\n")
+	if !slices.Contains(armcrypto.Releases, release) {
+		t.Skipf("the assembly was not checked with %s", release)
+	}
+	for i := range armcrypto.Packages {
+		p := &armcrypto.Packages[i]
+		dir := filepath.Join(goroot, "src", filepath.FromSlash(p.Path))
+		if good, err := reads(dir, p.Sums); !good || err != nil {
+			t.Errorf("%s: the files aren't those that are pinned, %v", p.Path, err)
+		}
+		for _, name := range p.Hide {
+			if p.Sums[name] == "" {
+				t.Errorf("%s: %s is hidden, and not pinned", p.Path, name)
+			}
+		}
+		for name := range p.Files() {
+			if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+				t.Errorf("%s has a file %s of its own", p.Path, name)
+			}
+		}
+		if len(symbols(p)) == 0 {
+			t.Errorf("%s: no assembly", p.Path)
+		}
+	}
+}
