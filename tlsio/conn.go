@@ -14,7 +14,7 @@ import (
 
 // Conn is a secured connection whose handshake is done. It is a net.Conn, with
 // that interface's rules on concurrent use. While idle it holds no buffer and no
-// goroutine beyond those of the caller and crypto/tls.
+// goroutine beyond those of the caller; what crypto/tls keeps, see TLSRest.
 //
 // Read returns io.EOF at the peer's end of data, whether or not the peer said so
 // with close_notify; CloseNotifyReceived tells which.

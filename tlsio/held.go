@@ -85,5 +85,7 @@ func (h *heldConn) Close() error {
 	return err
 }
 
+func (h *heldConn) held() net.Conn { return h.Conn }
+
 // NetConn returns the connection of the network, with whatever methods it has.
 func (h *heldConn) NetConn() net.Conn { return h.Conn }

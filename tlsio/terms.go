@@ -420,7 +420,7 @@ func isPipe(raw net.Conn) bool {
 func (c *Conn) prepare(t *terms, raw net.Conn, o *SecureOptions) {
 	c.server, c.terms, c.rules = t.server, t, &t.rules
 	c.limit.Store(int32(t.limit))
-	c.wire.raw, c.wire.owner = raw, c
+	c.wire.raw, c.wire.owner, c.wire.poller = raw, c, pollerOf(raw)
 	c.wire.prefix = o.Unread
 	c.alone = t.own
 	if o.Host != "" || o.VerifyPeer != nil || o.VerifyMode != "" || o.ClientAuth != nil || o.GetCertificate != nil {

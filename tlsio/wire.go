@@ -1,15 +1,17 @@
 package tlsio
 
 import (
+	"bytes"
 	"net"
 	"sync/atomic"
 	"time"
 )
 
 // wire stands between crypto/tls and the transport. It costs a few words per
-// connection and gives four things that crypto/tls doesn't: bytes already read
+// connection and gives five things that crypto/tls doesn't: bytes already read
 // by someone else can be put before the transport's, a read can be told not to
-// wait, alerts sent in the clear are seen, and records can be sent together.
+// wait, or waits without a buffer, alerts sent in the clear are seen, and records can
+// be sent together.
 type wire struct {
 	raw    net.Conn
 	owner  *Conn  // whose wire this is
@@ -24,6 +26,9 @@ type wire struct {
 	ready       func() bool // under noWait: whether raw has something; nil is no
 	gotBytes    atomic.Bool // the peer has sent something
 	closeErr    error       // what closing raw returned
+
+	poller poller        // raw's; nil if it has none
+	rested *bytes.Buffer // TLSRest's, empty; nil while one is in inputs
 
 	sending atomic.Int32 // calls of Conn's Write and writeTogether under way
 	watched atomic.Int32 // writes that were watched over

@@ -25,6 +25,7 @@ type Answer struct {
 	Status   *Status           `json:"status,omitempty"`
 	Counters map[string]uint64 `json:"counters,omitempty"`
 	Rate     *Rate             `json:"rate,omitempty"`
+	Live     []Live            `json:"live,omitempty"`
 	Old      int               `json:"old,omitempty"` // set: the value before
 }
 
@@ -68,6 +69,11 @@ func (r *Request) answer(ctx context.Context) (a Answer, err error) {
 	case "status":
 		s := ReadStatus()
 		a.Status = &s
+	case "live":
+		// What a collection finds to be in use is told by the next one.
+		runtime.GC()
+		runtime.GC()
+		a.Live = readLive()
 	case "rate":
 		d := time.Duration(r.Ms) * time.Millisecond
 		if d < 0 || d > maxRate {
@@ -88,7 +94,7 @@ func (r *Request) answer(ctx context.Context) (a Answer, err error) {
 			return a, fmt.Errorf("set %q: use GOMAXPROCS or GOGC", r.Name)
 		}
 	default:
-		return a, fmt.Errorf("op %q: use status, counters, gc, rate or set", r.Op)
+		return a, fmt.Errorf("op %q: use status, counters, gc, live, rate or set", r.Op)
 	}
 	return a, nil
 }

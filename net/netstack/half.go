@@ -24,7 +24,7 @@ type half struct {
 
 	deadlineMu sync.Mutex
 	deadline   time.Time   // zero for none
-	timer      *time.Timer // nil until the first deadline
+	timer      *time.Timer // nil without a deadline
 	stopped    bool
 }
 
@@ -72,6 +72,7 @@ func (h *half) setDeadline(t time.Time) {
 	h.deadline = t
 	h.expired.Store(false)
 	if t.IsZero() {
+		h.timer = nil // most connections that have had one will have no other
 		return
 	}
 	d := time.Until(t)

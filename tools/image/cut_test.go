@@ -133,6 +133,34 @@ func TestStandardLibrary(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs tests of the standard library")
 	}
+	cmd := exec.CommandContext(testContext(t), "go", "test", "-short", "-vet=off", "-overlay="+overlayOfCuts(t),
+		"-run=Equivalents|ScalarMult|ScalarBaseMult|P224|P384|P521|ECDH|Vectors|Sign|Verify|KeyGeneration|JSONHandler|TextHandler|SlogTest|Infinity|OffCurve|Marshal",
+		"crypto/internal/fips140test", "crypto/ecdh", "crypto/ecdsa", "crypto/elliptic", "log/slog")
+	out, err := cmd.CombinedOutput()
+	if err != nil || bytes.Count(out, []byte("ok  \t")) != 5 || bytes.Contains(out, []byte("no tests to run")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// Connections that rest behave as others: the tests of tlsio on our own network, with the
+// crypto/tls that images have.
+func TestRestingConnections(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs tests of another package")
+	}
+	cmd := exec.CommandContext(testContext(t), "go", "test", "-short", "-vet=off", "-v", "-overlay="+overlayOfCuts(t),
+		"-run=^Test(Rest|NoRest|Echo|Conn|Close|Half|Idle|Deadline|Alert|Session)", "ingot.dev/tlsio")
+	cmd.Env = append(os.Environ(), "INGOT_TEST_NETWORK=wire", "INGOT_TEST_RESTS=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestRestingConnections")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// overlayOfCuts returns the name of a file for -overlay: what is cut of the standard
+// library. Unlike -toolexec, it leaves the rest of that as the cache has it.
+func overlayOfCuts(t *testing.T) string {
+	t.Helper()
 	goroot, _ := sources(t)
 	modules, err := (&builder{}).run(testContext(t), "env", "GOMODCACHE")
 	if err != nil {
@@ -141,7 +169,6 @@ func TestStandardLibrary(t *testing.T) {
 	if strings.HasPrefix(goroot, strings.TrimSpace(modules)) {
 		t.Skip("the go command overlays no files of a downloaded toolchain")
 	}
-	// An overlay, unlike -toolexec, leaves the rest of the library as the cache has it.
 	temp, replace := t.TempDir(), map[string]string{}
 	for i, c := range cuts {
 		if c.module != "" {
@@ -168,13 +195,7 @@ func TestStandardLibrary(t *testing.T) {
 	if err := os.WriteFile(overlay, b, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(testContext(t), "go", "test", "-short", "-vet=off", "-overlay="+overlay,
-		"-run=Equivalents|ScalarMult|ScalarBaseMult|P224|P384|P521|ECDH|Vectors|Sign|Verify|KeyGeneration|JSONHandler|TextHandler|SlogTest|Infinity|OffCurve|Marshal",
-		"crypto/internal/fips140test", "crypto/ecdh", "crypto/ecdsa", "crypto/elliptic", "log/slog")
-	out, err := cmd.CombinedOutput()
-	if err != nil || bytes.Count(out, []byte("ok  \t")) != 5 || bytes.Contains(out, []byte("no tests to run")) {
-		t.Errorf("%v\n%s", err, out)
-	}
+	return overlay
 }
 
 // A program that asks for what is cut has it, and nothing says that files were changed.
