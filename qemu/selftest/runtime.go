@@ -28,6 +28,7 @@ var checks = []check{
 	{"threads", lockedThreads},
 	{"atomics", atomics},
 	{"floating-point", floatingPoint},
+	{"copies", copies},
 	{"pipes", pipes},
 	{"random", random},
 	{"environment", environment},
@@ -386,6 +387,44 @@ func series(x float64) float64 {
 		d += c / (f + 1)
 	}
 	return a + b + c + d
+}
+
+// copies compares copy with one byte after the other, at all alignments: between two
+// arrays and within one, where what is read and what is written overlap, forwards and
+// backwards.
+func copies() error {
+	const most = 300
+	var fresh, got, want [2*most + 16]byte
+	for i := range fresh {
+		fresh[i] = byte(i*7 + i>>5)
+	}
+	check := func(n, to, from int) error {
+		got, want = fresh, fresh
+		for i := range n {
+			want[to+i] = fresh[from+i]
+		}
+		if copy(got[to:to+n], got[from:from+n]); got != want {
+			return fmt.Errorf("%d bytes within an array, from %d to %d", n, from, to)
+		}
+		got, want = [len(got)]byte{}, [len(want)]byte{}
+		for i := range n {
+			want[to+i] = fresh[from+i]
+		}
+		if copy(got[to:to+n], fresh[from:from+n]); got != want {
+			return fmt.Errorf("%d bytes between arrays, from %d to %d", n, from, to)
+		}
+		return nil
+	}
+	for n := 0; n <= most; n += 1 + n/80 {
+		for a := range 4 {
+			for _, b := range []int{0, 1, 2, 3, 5, 18, 67, most + 1, most + 6} {
+				if err := errors.Join(check(n, a, b), check(n, b, a)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func pipes() error {

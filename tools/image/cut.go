@@ -87,7 +87,7 @@ func editAll(text string, edits []edit) (string, bool) {
 }
 
 // makeCuts writes into temp what the cuts make of files, and a shell script for the go
-// command's -toolexec that gives them to the compiler. (Its -overlay takes no files of
+// command's -toolexec that gives them to the compiler and the assembler. (Its -overlay takes no files of
 // modules, nor of a toolchain that was downloaded as one.) goroot is where the toolchain
 // is, dirs are the directories of modules. It returns the script's name, empty if there
 // is nothing to do or no shell to run it, and what is cut.
@@ -120,7 +120,10 @@ func makeCuts(temp, goroot string, dirs map[string]string) (script string, made 
 		}
 		for n, f := range files {
 			// The compiler is to know it by the name that it replaces.
-			name, line := fmt.Sprintf("cut%d-%d.go", i, n), "//line "+f.path+":1\n"
+			name, line := fmt.Sprintf("cut%d-%d%s", i, n, filepath.Ext(f.path)), "//line "+f.path+":1\n"
+			if filepath.Ext(f.path) == ".s" {
+				line = fmt.Sprintf("#line 1 %q\n", f.path)
+			}
 			if err := os.WriteFile(filepath.Join(temp, name), []byte(line+f.text), 0o666); err != nil {
 				return "", nil, err
 			}
@@ -142,7 +145,7 @@ func makeCuts(temp, goroot string, dirs map[string]string) (script string, made 
 // toolexec runs a tool of the toolchain, the compiler with other files. See "go help
 // build", -toolexec. The go command asks the compiler for its version before all else.
 // -trimpath hides where the script is, which would make a difference to the result.
-const toolexec = `case ${1##*/} in compile) ;; *) exec "$@" ;; esac
+const toolexec = `case ${1##*/} in compile | asm) ;; *) exec "$@" ;; esac
 if [ "$2" = -V=full ]; then
 	version=$("$@") || exit
 	echo "$version+ingot.%.8x"

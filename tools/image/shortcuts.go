@@ -49,4 +49,37 @@ var shortcuts = []cut{
 			"\ti, w := 0, uint32(x)\n\tif x>>32 != 0 { i, w = 32, uint32(x>>32) }\n\tfor ; w > 0xff; w >>= 8 { i += 8 }\n\tfor ; w > 1; w >>= 1 { i++ }\n\treturn i\n",
 		}},
 	},
+	{
+		// 0.8 of the instructions per byte of a plaintext stream, in or out, and 1.2 of
+		// one with TLS. What isn't aligned as its destination is copied with shifts,
+		// 16 bytes with twelve instructions; Advanced SIMD reads and writes at any
+		// address, 64 bytes with seven. No pointers are copied here: those are aligned.
+		name:  "copies with shifts",
+		files: []string{"runtime/memmove_arm.s"},
+		edits: []edit{{
+			"_funaligned:\n\tCMP\t$2, TMP\n",
+			"_funaligned:\n\tSUB\t$63, TE, R1; _fneon:; CMP\tR1, TS; BHS\t_fneondone;" +
+				" WORD\t$0xf42b020d; WORD\t$0xf42b420d;" + // vld1.8 {d0-d3}, [r11]!; vld1.8 {d4-d7}, [r11]!
+				" WORD\t$0xf400020d; WORD\t$0xf400420d;" + // vst1.8 {d0-d3}, [r0]!; vst1.8 {d4-d7}, [r0]!
+				" B\t_fneon; _fneondone:; CMP\t$2, TMP\n",
+		}, {
+			"_bunaligned:\n\tCMP\t$2, TMP\t\t/* is TMP < 2 ? */\n",
+			"_bunaligned:\n\tADD\t$63, TS, R1; _bneon:; CMP\tR1, TE; BLS\t_bneondone; SUB\t$64, FROM; SUB\t$64, TE;" +
+				" WORD\t$0xf42b020d; WORD\t$0xf42b420f;" + // vld1.8 {d0-d3}, [r11]!; vld1.8 {d4-d7}, [r11]
+				" WORD\t$0xf408020d; WORD\t$0xf408420f;" + // vst1.8 {d0-d3}, [r8]!; vst1.8 {d4-d7}, [r8]
+				" SUB\t$32, FROM; SUB\t$32, TE; B\t_bneon; _bneondone:; CMP\t$2, TMP\n",
+		}},
+	},
+	{
+		// 0.27 of the instructions per byte of a plaintext stream. Buffers are filled with
+		// zeros when they are taken from their pool, and with data right afterwards. Now
+		// that happens to what is shown before anything was written to it.
+		name:   "zeros in gVisor's buffers",
+		module: gvisor,
+		files:  []string{"pkg/buffer/chunk.go"},
+		edits:  []edit{{"\t\tclear(c.data)\n", "\n"}},
+		also: []part{{"pkg/buffer/view.go", []edit{
+			{"\tv.write += n\n}\n\n// growCap", "\tclear(v.chunk.data[v.write : v.write+n]); v.write += n\n}\n\n// growCap"},
+		}}},
+	},
 }
