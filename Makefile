@@ -89,6 +89,10 @@ peers:
 $(INGOT):
 	@$(GO) build -o $@ ./tools/ingot
 
+.PHONY: site
+site: ## the documentation as HTML, build/site/index.html
+	$(GO) run ./tools/site -o build/site
+
 .PHONY: clean
 clean: ## remove what was built, but not the certificates
 	rm -rf build
