@@ -44,6 +44,16 @@ var Packages = []Package{
 			"sum_generic.go": "b0094a2895d5bda42dcaaf57c0b31fc914c3b6c6aa6237aab0100a6d78346933",
 		},
 	},
+	{
+		Path:   "crypto/internal/fips140/sha256",
+		Folder: "sha256",
+		Hide:   []string{"sha256block_noasm.go"},
+		Sums: map[string]string{
+			"sha256.go":            "94f8a5508cda46bc036b891d32eae19eb31253946d3442e44d4bb3e0341643b8",
+			"sha256block.go":       "eb49287421c308743473db444fff531f65231f1c5d8ecbc48b6b4ca1441975ec",
+			"sha256block_noasm.go": "b481697aa528de27d61b405f4cdc5f5ab262c0a64d291a6d8e17ecf2e6f0793d",
+		},
+	},
 }
 
 //go:embed */*_arm.go */*_arm.s */std.go
