@@ -18,8 +18,30 @@ type Package struct {
 	Sums map[string]string
 	// Hide are those of its files that aren't to be compiled.
 	Hide []string
-	// Folder is the one with our files here.
+	// Edits are made to those of its files that call the portable code.
+	Edits []Edit
+	// Folder is the one with our files here; empty if there are none.
 	Folder string
+	// Users are packages that have to be fitted to this one. If the files of one aren't
+	// as they should be, neither it nor this one is changed.
+	Users []Package
+	// Release is the only Go release for which a user is changed; empty: all.
+	Release string
+}
+
+// An Edit replaces Old by New in a file, which has it once. Neither adds lines, so that
+// those in tracebacks stay true.
+type Edit struct{ File, Old, New string }
+
+// Parts are the package and its users, as far as they are changed for a Go release.
+func (p *Package) Parts(release string) []*Package {
+	list := []*Package{p}
+	for i := range p.Users {
+		if u := &p.Users[i]; u.Release == "" || u.Release == release {
+			list = append(list, u)
+		}
+	}
+	return list
 }
 
 // The portable code that is called beside ours, or whose types ours uses, is pinned
@@ -54,14 +76,96 @@ var Packages = []Package{
 			"sha256block_noasm.go": "b481697aa528de27d61b405f4cdc5f5ab262c0a64d291a6d8e17ecf2e6f0793d",
 		},
 	},
+	{
+		Path:   "crypto/internal/fips140/nistec/fiat",
+		Folder: "fiat",
+		Hide:   []string{"p256_fiat64.go"},
+		Sums: map[string]string{
+			"p256.go":        "b5e874ddd907466916c93ed1bca988d7264ee2cadcc4892bcf72c8d3ea50fa68",
+			"p256_fiat64.go": "f01a239cc66c1c6b8dd98e66bfa69b4e72f899431fdb63393e84e003705923ac",
+			"p256_invert.go": "2677f82201b5789d9257a9cc5b5ddd6036858245574d9ee220bdd1715d2e67bc",
+		},
+		Users: []Package{
+			{
+				Path:    "crypto/internal/fips140/nistec",
+				Release: "go1.26.8",
+				Folder:  "nistec",
+				Hide:    []string{"p256_ordinv_noasm.go"},
+				Edits:   nistecEdits,
+				Sums: map[string]string{
+					"p256.go":              "aefa1a76543721e8e4d0b38cb07dfc71bfda7b005500864c7a69457fe216d660",
+					"p256_ordinv_noasm.go": "be71dad977c50335c9239a3d373506841b58a0ffa63f99c9d86931fb4ff25e7c",
+				},
+			},
+			{
+				Path:    "crypto/internal/fips140/nistec",
+				Release: "go1.27.4",
+				Folder:  "nistec",
+				Hide:    []string{"p256_ordinv.go"},
+				Edits:   nistecEdits,
+				Sums: map[string]string{
+					"p256.go":        "23b19e4f18756f1021c96b91db087d282e4c987040b1539370dfb755a1f6fb70",
+					"p256_ordinv.go": "175611bd57870e7aa046836a21c223696c3f14f3ceefc3ec1b5db04604b5e5d6",
+				},
+			},
+			{
+				// Since 1.27 it has inverses of P-256 on 64-bit processors only.
+				Path:    "crypto/internal/fips140/ecdsa",
+				Release: "go1.27.4",
+				Edits: []Edit{
+					{"ecdsa.go", "bits.UintSize == 64 {", "bits.UintSize == 32 {"},
+					{"ecdsa.go", "len(kb) == 4 {", "len(kb) == 8 {"},
+					{
+						"ecdsa.go",
+						"k64 := [4]uint64{uint64(kb[0]), uint64(kb[1]), uint64(kb[2]), uint64(kb[3])}",
+						"var k64 [4]uint64; for i, w := range kb { k64[i/2] |= uint64(w) << (i % 2 * 32) }",
+					},
+					{
+						"ecdsa.go",
+						"kInv.SetBits([]uint{uint(k64[0]), uint(k64[1]), uint(k64[2]), uint(k64[3])})",
+						"for i := range kb { kb[i] = uint(uint32(k64[i/2] >> (i % 2 * 32))) }; kInv.SetBits(kb)",
+					},
+				},
+				Sums: map[string]string{
+					"ecdsa.go": "d1a99cea5f38d2ec0f9c80a218862f0d075533c9be97b64606f692ea013a33f9",
+				},
+			},
+		},
+	},
+	{
+		Path:   "crypto/internal/fips140/edwards25519/field",
+		Folder: "field",
+		Users: []Package{
+			{
+				Path: "crypto/ecdh",
+				Edits: []Edit{{
+					"x25519.go",
+					"func x25519ScalarMult(dst, scalar, point []byte) {",
+					"func x25519ScalarMult(dst, scalar, point []byte) { field.X25519((*[32]byte)(dst), (*[32]byte)(scalar), (*[32]byte)(point)) }; func x25519Portable(dst, scalar, point []byte) {",
+				}},
+				Sums: map[string]string{
+					"x25519.go": "6dff1337f8540910d0bed609b7acf338e365c26be56df9d6cd60fd6b49afa41e",
+				},
+			},
+		},
+	},
 }
 
-//go:embed */*_arm.go */*_arm.s */std.go
+// nistecEdits make room for what std.go has there.
+var nistecEdits = []Edit{
+	{"p256.go", "func (table *p256Table) Select(", "func (table *p256Table) selectPortable("},
+	{"p256.go", "func (table *p256AffineTable) Select(", "func (table *p256AffineTable) selectPortable("},
+}
+
+//go:embed */*_arm.go */*_arm.s */std*.go
 var files embed.FS
 
 // Files returns what the go command is to see in the package's folder: contents by name.
 // The names are none that a file of the standard library has.
 func (p *Package) Files() map[string][]byte {
+	if p.Folder == "" {
+		return nil
+	}
 	list, err := files.ReadDir(p.Folder)
 	if err != nil {
 		panic(err) // it is compiled in
@@ -76,6 +180,8 @@ func (p *Package) Files() map[string][]byte {
 		text, found := strings.CutPrefix(string(b), "//go:build ignore\n")
 		if found {
 			text = "//\n" + text // line numbers stay
+		} else {
+			text = strings.Replace(text, "//go:build ignore && ", "//go:build ", 1)
 		}
 		m["ingot_"+f.Name()] = []byte(text)
 	}

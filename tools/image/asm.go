@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,22 +76,27 @@ func (b *builder) assembly(ctx context.Context, temp string) (replace map[string
 	var changed []string
 	for i := range armcrypto.Packages {
 		p := &armcrypto.Packages[i]
-		dir := filepath.Join(env.GOROOT, "src", filepath.FromSlash(p.Path))
-		good, err := reads(dir, p.Sums)
-		if err != nil {
-			return nil, fmt.Errorf("image: %w", err)
-		}
 		// A frozen FIPS module is compiled from files of its own.
-		if frozen := env.GOFIPS140 != "" && env.GOFIPS140 != "off" && env.GOFIPS140 != "latest"; !good || frozen && strings.HasPrefix(p.Path, "crypto/internal/fips140/") {
+		frozen := env.GOFIPS140 != "" && env.GOFIPS140 != "off" && env.GOFIPS140 != "latest"
+		good := !frozen || !strings.HasPrefix(p.Path, "crypto/internal/fips140/")
+		parts := p.Parts(env.GOVERSION)
+		for _, part := range parts {
+			same, err := reads(goPackage(env.GOROOT, part), part.Sums)
+			if err != nil {
+				return nil, fmt.Errorf("image: %w", err)
+			}
+			good = good && same
+		}
+		if !good {
 			changed = append(changed, p.Path)
 			continue
 		}
-		more, err := writeAssembly(p, dir, filepath.Join(temp, "asm", p.Folder))
-		if err != nil {
-			return nil, fmt.Errorf("image: %w", err)
-		}
-		for name, file := range more {
-			replace[name] = file
+		for _, part := range parts {
+			more, err := writeAssembly(part, goPackage(env.GOROOT, part), filepath.Join(temp, "asm", filepath.FromSlash(part.Path)))
+			if err != nil {
+				return nil, fmt.Errorf("image: %w", err)
+			}
+			maps.Copy(replace, more)
 		}
 		b.asm = append(b.asm, p.Path)
 	}
@@ -98,6 +104,11 @@ func (b *builder) assembly(ctx context.Context, temp string) (replace map[string
 		b.portable = "not for " + shortNames(changed) + ", whose files aren't those of the release"
 	}
 	return replace, nil
+}
+
+// goPackage is the folder of a package.
+func goPackage(goroot string, p *armcrypto.Package) string {
+	return filepath.Join(goroot, "src", filepath.FromSlash(p.Path))
 }
 
 // goroot is what "go env" says of the toolchain.
@@ -145,7 +156,25 @@ func writeAssembly(p *armcrypto.Package, dir, temp string) (map[string]string, e
 	if err := os.MkdirAll(temp, 0o777); err != nil {
 		return nil, err
 	}
-	for name, text := range p.Files() {
+	files := p.Files()
+	for _, e := range p.Edits {
+		text, ok := files[e.File]
+		if !ok {
+			var err error
+			if text, err = os.ReadFile(filepath.Join(dir, e.File)); err != nil {
+				return nil, err
+			}
+		}
+		changed, ok := editAll(string(text), []edit{{e.Old, e.New}})
+		if !ok {
+			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, e.File), errNoCut)
+		}
+		if files == nil {
+			files = map[string][]byte{}
+		}
+		files[e.File] = []byte(changed)
+	}
+	for name, text := range files {
 		file := filepath.Join(temp, name)
 		if err := os.WriteFile(file, text, 0o666); err != nil {
 			return nil, err

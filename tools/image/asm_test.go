@@ -151,22 +151,35 @@ func TestReleases(t *testing.T) {
 	}
 	for i := range armcrypto.Packages {
 		p := &armcrypto.Packages[i]
-		dir := filepath.Join(goroot, "src", filepath.FromSlash(p.Path))
-		if good, err := reads(dir, p.Sums); !good || err != nil {
-			t.Errorf("%s: the files aren't those that are pinned, %v", p.Path, err)
-		}
-		for _, name := range p.Hide {
-			if p.Sums[name] == "" {
-				t.Errorf("%s: %s is hidden, and not pinned", p.Path, name)
-			}
-		}
-		for name := range p.Files() {
-			if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-				t.Errorf("%s has a file %s of its own", p.Path, name)
-			}
-		}
 		if len(symbols(p)) == 0 {
 			t.Errorf("%s: no assembly", p.Path)
+		}
+		for _, part := range p.Parts(release) {
+			dir := filepath.Join(goroot, "src", filepath.FromSlash(part.Path))
+			if good, err := reads(dir, part.Sums); !good || err != nil {
+				t.Errorf("%s: the files aren't those that are pinned, %v", part.Path, err)
+			}
+			for _, name := range part.Hide {
+				if part.Sums[name] == "" {
+					t.Errorf("%s: %s is hidden, and not pinned", part.Path, name)
+				}
+			}
+			for _, e := range part.Edits {
+				if part.Sums[e.File] == "" {
+					t.Errorf("%s: %s is edited, and not pinned", part.Path, e.File)
+				}
+				if strings.Count(e.Old, "\n") != strings.Count(e.New, "\n") {
+					t.Errorf("%s: %s gets other line numbers", part.Path, e.File)
+				}
+			}
+			if _, err := writeAssembly(part, dir, t.TempDir()); err != nil {
+				t.Errorf("%s: %v", part.Path, err)
+			}
+			for name := range part.Files() {
+				if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+					t.Errorf("%s has a file %s of its own", part.Path, name)
+				}
+			}
 		}
 	}
 }
