@@ -14,8 +14,8 @@ export GO
 
 .PHONY: help
 help: ## list the targets
-	@echo "make TARGET [BOARD=$(BOARD)] [PORT=8443] [CONFIG=FILE] [GO=$(GO)]"
-	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@echo "make TARGET [BOARD=$(BOARD)] [PORT=8443] [CONFIG=FILE] [LOAD=NAME] [GO=$(GO)]"
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 17
 
 .PHONY: run
 run: qemu $(INGOT) ## build the firmware, boot it in QEMU, say how to talk to it (CONFIG=FILE: one that is configured)
@@ -74,6 +74,22 @@ bench: certs qemu $(INGOT) ## measure tlsio beside crypto/tls, the firmware in Q
 	$(GO) test -count=1 -v -run Figure ./tlsio/bench -strict
 	$(INGOT) bench --board $(BOARD) -o build/bench.json
 	$(INGOT) test --board $(BOARD) -run "^$$" -bench "LoadBundle|RootsFor" ./certs
+
+# Instructions only: they are the same on any machine. What has changed, for better or
+# worse, is an error; 'make bench-baseline' notes it.
+BASELINE := tools/bench/baseline.json
+
+.PHONY: bench-compare
+bench-compare: certs qemu $(INGOT) ## compare instruction counts with those in tools/bench/baseline.json
+	$(INGOT) bench --board $(BOARD) --part count,layers --baseline $(BASELINE)
+
+.PHONY: bench-baseline
+bench-baseline: certs qemu $(INGOT) ## write that file
+	$(INGOT) bench --board $(BOARD) --part count,layers -o $(BASELINE)
+
+.PHONY: profile
+profile: certs qemu $(INGOT) ## what the firmware's instructions are spent on, as a flame graph (LOAD=handshake, tls-in ...)
+	$(INGOT) profile --board $(BOARD) $(if $(LOAD),--load $(LOAD))
 
 .PHONY: qemu
 qemu:

@@ -16,7 +16,7 @@ type Request struct {
 	Op    string `json:"op"`
 	Name  string `json:"name,omitempty"`  // rate: of what; set: of what
 	Ms    int    `json:"ms,omitempty"`    // rate: for how long at least, by the guest's clock
-	Value int    `json:"value,omitempty"` // set
+	Value int    `json:"value,omitempty"` // set; profile: samples per second, 0 to end it
 }
 
 // An Answer has what was asked for, or Error.
@@ -26,7 +26,8 @@ type Answer struct {
 	Counters map[string]uint64 `json:"counters,omitempty"`
 	Rate     *Rate             `json:"rate,omitempty"`
 	Live     []Live            `json:"live,omitempty"`
-	Old      int               `json:"old,omitempty"` // set: the value before
+	Old      int               `json:"old,omitempty"`     // set: the value before
+	Profile  []byte            `json:"profile,omitempty"` // in pprof's format
 }
 
 // maxRequest bounds the length of a request's line.
@@ -93,8 +94,15 @@ func (r *Request) answer(ctx context.Context) (a Answer, err error) {
 		default:
 			return a, fmt.Errorf("set %q: use GOMAXPROCS or GOGC", r.Name)
 		}
+	case "profile":
+		if r.Value == 0 {
+			a.Profile, err = stopProfile()
+		} else {
+			err = startProfile(r.Value)
+		}
+		return a, err
 	default:
-		return a, fmt.Errorf("op %q: use status, counters, gc, live, rate or set", r.Op)
+		return a, fmt.Errorf("op %q: use status, counters, gc, live, rate, set or profile", r.Op)
 	}
 	return a, nil
 }

@@ -25,6 +25,8 @@
 //	{"op":"rate","name":"sha256","ms":200}  how fast something is computed
 //	{"op":"gc"}                             collect and give memory back, then status
 //	{"op":"set","name":"GOMAXPROCS","value":1}
+//	{"op":"profile","value":10000}          sample what runs, so often per busy second
+//	{"op":"profile","value":0}              no more; the samples
 package bench
 
 // Ports at which ingot-firmware offers the services.

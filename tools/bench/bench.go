@@ -29,10 +29,12 @@ const (
 	PartBoot  = "boot"  // from power-on to the first handshake
 	PartSpeed = "speed" // at the host's speed
 	PartCount = "count" // instructions
+
+	PartLayers = "layers" // which layers they belong to
 )
 
 // Parts lists them.
-func Parts() []string { return []string{PartBoot, PartSpeed, PartCount} }
+func Parts() []string { return []string{PartBoot, PartSpeed, PartCount, PartLayers} }
 
 // Options says what to measure. Certs is required.
 type Options struct {
@@ -68,6 +70,10 @@ type amounts struct {
 	countPlain  int64
 	countTLS    int64
 	countEchoes int64
+
+	// Of the guest's busy time, with instructions counted: to measure one workload's cost,
+	// and to sample it.
+	layerCost, layerSamples time.Duration
 }
 
 var (
@@ -75,11 +81,13 @@ var (
 		boots: 9, rate: 300 * time.Millisecond, countRate: 50 * time.Millisecond, idle: 5 * time.Second,
 		handshakes: 150, plainBytes: 100e6, tlsBytes: 30e6, echoes: 3000, held: []int{200, 500, 2000},
 		countShakes: 50, countPlain: 20e6, countTLS: 5e6, countEchoes: 500,
+		layerCost: 200 * time.Millisecond, layerSamples: 1500 * time.Millisecond,
 	}
 	quickAmounts = amounts{
 		boots: 3, rate: 60 * time.Millisecond, countRate: 15 * time.Millisecond, idle: 2 * time.Second,
 		handshakes: 30, plainBytes: 20e6, tlsBytes: 6e6, echoes: 500, held: []int{100},
 		countShakes: 20, countPlain: 5e6, countTLS: 2e6, countEchoes: 200,
+		layerCost: 50 * time.Millisecond, layerSamples: 200 * time.Millisecond,
 	}
 )
 
@@ -125,7 +133,7 @@ func Run(ctx context.Context, opt Options) (*Result, error) {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{PartBoot, r.boots}, {PartSpeed, r.speed}, {PartCount, r.count}} {
+	}{{PartBoot, r.boots}, {PartSpeed, r.speed}, {PartCount, r.count}, {PartLayers, r.layers}} {
 		if len(opt.Parts) > 0 && !slices.Contains(opt.Parts, part.name) {
 			continue
 		}

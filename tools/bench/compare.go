@@ -18,6 +18,9 @@ var ErrChanged = errors.New("instruction counts changed")
 // that nobody will see. What only one of them has is not compared, unless the
 // result lacks it.
 //
+// Of a layer, the difference is compared with the cost of the whole, since it comes from
+// samples; those of a quick run are too few.
+//
 // The error wraps ErrChanged.
 func Compare(result, baseline *Result) error {
 	var changes []string
@@ -26,14 +29,26 @@ func Compare(result, baseline *Result) error {
 		if old.Unit != unitInstructions && old.Unit != unitInstructionsPerByte || old.Value == 0 {
 			continue
 		}
+		whole, ofWhole := wholeID(old.ID)
+		if ofWhole && (result.Quick || baseline.Quick) {
+			continue
+		}
 		m, ok := result.Metric(old.ID)
+		if !ok && ofWhole { // a layer that has no sample any more
+			_, ok = result.Metric(whole)
+			m = Metric{Title: old.Title}
+		}
 		if !ok {
 			changes = append(changes, fmt.Sprintf("%s: was not measured", old.Title))
 			continue
 		}
 		compared++
-		if d := m.Value/old.Value - 1; d > Tolerance || d < -Tolerance {
-			changes = append(changes, fmt.Sprintf("%s: %s, baseline %s (%+.1f %%)", m.Title, number(m.Value), number(old.Value), 100*d))
+		reference := old.Value
+		if all, ok := baseline.Metric(whole); ofWhole && ok {
+			reference = all.Value
+		}
+		if d := (m.Value - old.Value) / reference; d > Tolerance || d < -Tolerance {
+			changes = append(changes, fmt.Sprintf("%s: %s, baseline %s (%+.1f %%)", m.Title, number(m.Value), number(old.Value), 100*(m.Value/old.Value-1)))
 		}
 	}
 	if len(changes) > 0 {

@@ -1,7 +1,7 @@
 // Package bench measures a firmware from outside: it is 'ingot bench'.
 //
 // [Run] builds the default image and the benchmark image, boots them in QEMU
-// and measures in three settings:
+// and measures in four settings:
 //
 //   - Boots of the default image: how long until something is printed, there is
 //     an address, and a TLS handshake is done.
@@ -14,6 +14,9 @@
 //     doing. The kernel tells how much of its time it was idle; the rest are
 //     instructions. These numbers can be compared between runs and machines,
 //     and [Compare] does, against a committed or earlier result.
+//   - The same, with the firmware taking a profile of itself meanwhile: so the
+//     instructions of a segment, a handshake and an echo are divided among its layers.
+//     [Profile] is that alone.
 //
 // The services at the other end, and the protocol, are package
 // ingot.dev/firmware/bench.

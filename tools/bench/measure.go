@@ -151,30 +151,48 @@ func (t *target) handshakes(ctx context.Context, config *tls.Config, n, atOnce i
 
 // resumptions is handshakes one after another, each resuming the first's session.
 func (t *target) resumptions(ctx context.Context, n int) (time.Duration, error) {
+	config, err := t.session(ctx)
+	if err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	err = t.resume(ctx, config, n)
+	return time.Since(start), err
+}
+
+// session makes a full handshake and returns a configuration that resumes it.
+func (t *target) session(ctx context.Context) (*tls.Config, error) {
 	config := t.tls.Clone()
 	config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
-	var start time.Time
-	for i := range n + 1 {
-		if i == 1 {
-			start = time.Now()
-		}
-		c, err := t.secure(ctx, bench.PortEcho, config)
+	_, err := t.ticket(ctx, config)
+	return config, err
+}
+
+// ticket makes a handshake and waits for the ticket that resumes it.
+func (t *target) ticket(ctx context.Context, config *tls.Config) (resumed bool, err error) {
+	c, err := t.secure(ctx, bench.PortEcho, config)
+	if err != nil {
+		return false, err
+	}
+	defer c.NetConn().Close()
+	// The ticket for the next time comes behind the handshake (RFC 8446
+	// section 4.6.1): one echo reads it.
+	_, err = echo(c, 8, 1)
+	return c.ConnectionState().DidResume, err
+}
+
+// resume makes n handshakes one after another that resume a session.
+func (t *target) resume(ctx context.Context, config *tls.Config, n int) error {
+	for i := range n {
+		resumed, err := t.ticket(ctx, config)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		resumed := c.ConnectionState().DidResume
-		// The ticket for the next time comes behind the handshake (RFC 8446
-		// section 4.6.1): one echo reads it.
-		_, err = echo(c, 8, 1)
-		c.NetConn().Close()
-		if err != nil {
-			return 0, err
-		}
-		if i > 0 && !resumed {
-			return 0, fmt.Errorf("handshake %d was full, not resumed", i)
+		if !resumed {
+			return fmt.Errorf("handshake %d was full, not resumed", i+1)
 		}
 	}
-	return time.Since(start), nil
+	return nil
 }
 
 // hold opens n TLS connections to the echo service that takes any number, one after another.

@@ -102,6 +102,9 @@ func (r *Result) WriteTable(w io.Writer) error {
 	fmt.Fprintf(t, "\tmeasured\t\tat most\tTamaGo*\t\n")
 	group := ""
 	for _, m := range r.Metrics {
+		if strings.HasPrefix(m.ID, layerPrefix) {
+			continue // they have a table of their own
+		}
 		if m.group != group {
 			group = m.group
 			fmt.Fprintf(t, "%s\t\t\t\t\t\n", group)
@@ -127,6 +130,9 @@ func (r *Result) WriteTable(w io.Writer) error {
 		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
 			return err
 		}
+	}
+	if err := r.writeLayers(w); err != nil {
+		return err
 	}
 	_, err := fmt.Fprintln(w, "* another firmware with the same stack, from a run on another machine: a scale, not a comparison.")
 	return err

@@ -25,12 +25,13 @@ func newBenchCommand() *cobra.Command {
 		Short: "Measure the default firmware in QEMU and print one table",
 		Long: `bench builds the default firmware and its benchmark image, boots them in QEMU
 and measures boot times, memory, the speed of ciphers and public keys inside the
-guest, handshakes, transfers and echoes, and counts the instructions that they
-take.
+guest, handshakes, transfers and echoes, counts the instructions that they take, and
+divides these among the firmware's layers.
 
 Times depend on the host and on what else it is doing: compare them within one
 run. Instruction counts don't: --baseline compares them with an earlier result
-and fails when one has changed by more than 2 %.`,
+and fails when one has changed by more than 2 %, or a layer's by more than 2 % of the
+whole.`,
 		Example: `  ingot bench --quick
   ingot bench -o now.json --baseline before.json
   ingot bench --part count`,
@@ -53,15 +54,9 @@ and fails when one has changed by more than 2 %.`,
 					return badInput(fmt.Errorf("baseline: %w", err))
 				}
 			}
-			dir, err := image.MainDir(cmd.Context(), image.Options{Package: []string{defaultFirmware}, Board: opt.Board})
-			if err != nil {
+			var err error
+			if opt.Certs, err = defaultCerts(cmd, opt.Board); err != nil {
 				return err
-			}
-			opt.Certs = filepath.Join(dir, "certs")
-			if _, err := os.Stat(filepath.Join(opt.Certs, "image")); errors.Is(err, fs.ErrNotExist) {
-				if err := initDefaultCerts(opt.Certs, cmd.ErrOrStderr()); err != nil {
-					return err
-				}
 			}
 			opt.Progress = cmd.ErrOrStderr()
 			result, err := bench.Run(cmd.Context(), opt)
@@ -96,4 +91,18 @@ and fails when one has changed by more than 2 %.`,
 	cmd.MarkFlagFilename("baseline", "json")
 	addJSON(cmd, &asJSON)
 	return cmd
+}
+
+// defaultCerts returns the folder with the default firmware's development certificates,
+// and makes them if there are none.
+func defaultCerts(cmd *cobra.Command, board string) (string, error) {
+	dir, err := image.MainDir(cmd.Context(), image.Options{Package: []string{defaultFirmware}, Board: board})
+	if err != nil {
+		return "", err
+	}
+	store := filepath.Join(dir, "certs")
+	if _, err := os.Stat(filepath.Join(store, "image")); errors.Is(err, fs.ErrNotExist) {
+		return store, initDefaultCerts(store, cmd.ErrOrStderr())
+	}
+	return store, nil
 }

@@ -62,10 +62,11 @@ var (
 		},
 		"color":  func() []string { return colors },
 		"format": func() []string { return formats },
+		"load":   bench.Workloads,
 		"part":   bench.Parts,
 	}
 	flagFolders = []string{"certs", "chdir", "ingot"}
-	flagFree    = []string{"as", "days", "env", "forward", "go-flag", "group", "ip", "kept", "limit", "module", "name", "packages", "port", "tags", "timeout"}
+	flagFree    = []string{"as", "busy", "days", "env", "forward", "go-flag", "group", "ip", "kept", "limit", "module", "name", "packages", "port", "rate", "tags", "timeout"}
 )
 
 // addCompletions gives each command of the tree what the shell can't know: the values of

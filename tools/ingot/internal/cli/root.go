@@ -76,6 +76,7 @@ system, runs them in an emulator, and looks after the certificates inside them.`
 		newMapCommand(),
 		newMonitorCommand(),
 		newNewCommand(),
+		newProfileCommand(),
 		newRunCommand(),
 		newSizeCommand(),
 		newTestBootCommand(),
