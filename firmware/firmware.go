@@ -72,7 +72,8 @@ type Service struct {
 	// without CA, Roots and RootsFor, clients are judged by the store's anchors (where
 	// it has lists of what they have revoked, JudgedBy does that). Without
 	// MaxConnections, a board accepts as many as its memory has room for when all of
-	// them have full buffers (586 with 512 MB).
+	// them have full buffers (586 with 512 MB); without HandshakeRate, it begins 20
+	// handshakes per second, and 100 at once (a PerSecond of a million is no limit).
 	TLS tlsio.TLSOptions
 
 	// Prepare, if not nil, completes TLS with what is in the store, which isn't there
@@ -333,6 +334,9 @@ func (s *System) Listen(ctx context.Context, service *Service) (l net.Listener, 
 		}
 		if options.MaxConnections == 0 {
 			options.MaxConnections = maxConnections()
+		}
+		if options.HandshakeRate == (tlsio.HandshakeRate{}) {
+			options.HandshakeRate = HandshakeRate()
 		}
 		if options.OnRefused == nil {
 			options.OnRefused = newRefusals(s.Log, service.Name).refused

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"ingot.dev/board"
+	"ingot.dev/tlsio"
 )
 
 // What packages of services need of a system. These are functions, not methods: a
@@ -44,6 +45,16 @@ func EntropySource(s *System) string {
 // whatever their peers do; 0, which is no limit, where the program has none, as when
 // it is hosted.
 func MaxConnections() int { return maxConnections() }
+
+// HandshakeRate is what services have that name none: about half of what an i.MX6UL can
+// do, and for a while as many as come when all who were connected come again. There is no
+// limit when the program is hosted.
+func HandshakeRate() tlsio.HandshakeRate {
+	if board.Name == "" {
+		return tlsio.HandshakeRate{}
+	}
+	return tlsio.HandshakeRate{PerSecond: 20, Burst: 100}
+}
 
 // Refusals returns a tlsio.TLSOptions.OnRefused that logs. What comes faster than a
 // console can show is counted, and the next line says how much it was.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // AdmittingNetwork is what a Network may be as well: one that asks before it answers
@@ -73,6 +74,7 @@ type gate struct {
 	max     int // connections, 0 for no limit
 	budget  *Budget
 	cost    cost // of a connection, for budget
+	rate    *bucket
 	refused func(net.Addr, error)
 	// leaveAll gives back what the listener itself has of budget; may be nil.
 	leaveAll func()
@@ -93,7 +95,7 @@ type report struct {
 
 // guard returns ListenAdmit's function, nil if everybody may come in.
 func (g *gate) guard() func(netip.AddrPort) bool {
-	if g.max == 0 && g.budget == nil && g.admit == nil {
+	if g.max == 0 && g.budget == nil && g.admit == nil && g.rate == nil {
 		return nil
 	}
 	return g.asks
@@ -101,6 +103,9 @@ func (g *gate) guard() func(netip.AddrPort) bool {
 
 func (g *gate) asks(remote netip.AddrPort) bool {
 	err := g.full()
+	if err == nil && g.rate != nil {
+		err = g.rate.asks()
+	}
 	if err == nil && g.budget != nil {
 		err = g.budget.fits(g.budget, g.cost)
 	}
@@ -142,6 +147,22 @@ func (g *gate) enter(conn net.Conn) (net.Conn, bool) {
 		g.tell(addr, err)
 	}
 	return conn, err == nil
+}
+
+// pace returns how long a connection from enter has to wait for its handshake; or it
+// resets it, and undoes enter.
+func (g *gate) pace(conn net.Conn) (time.Duration, bool) {
+	if g.rate == nil {
+		return 0, true
+	}
+	wait, err := g.rate.take()
+	if err != nil {
+		addr := conn.RemoteAddr()
+		g.leave()
+		drop(conn)
+		g.tell(addr, err)
+	}
+	return wait, err == nil
 }
 
 func (g *gate) count() error {

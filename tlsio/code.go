@@ -33,6 +33,7 @@ const (
 	CodeTooMany        Code = 230 // ErrTooManyConnections
 	CodeEvicted        Code = 231 // ErrEvicted
 	CodeBudget         Code = 232 // ErrBudget
+	CodeHandshakeRate  Code = 233 // ErrHandshakeRate
 
 	CodeHandshake        Code = 300
 	CodeHandshakeTimeout Code = 301 // ErrHandshakeTimeout
@@ -75,7 +76,7 @@ func (e *Error) Code() Code {
 		code Code
 	}{
 		{ErrClosed, CodeClosed}, {ErrFailed, CodeFailed}, {ErrNotConnected, CodeNotReady}, {ErrOverflow, CodeOverflow},
-		{ErrFormat, CodeFormat}, {ErrTooManyConnections, CodeTooMany}, {ErrEvicted, CodeEvicted}, {ErrBudget, CodeBudget},
+		{ErrFormat, CodeFormat}, {ErrTooManyConnections, CodeTooMany}, {ErrEvicted, CodeEvicted}, {ErrBudget, CodeBudget}, {ErrHandshakeRate, CodeHandshakeRate},
 		{ErrHandshakeTimeout, CodeHandshakeTimeout}, {ErrHandshakeBegun, CodeTooLate}, {errors.ErrUnsupported, CodeUnsupported},
 	} {
 		if errors.Is(e.Err, c.err) {

@@ -153,7 +153,7 @@ func TestCodesOfCauses(t *testing.T) {
 		code Code
 	}{
 		{closed, 110}, {finished, 115}, {p.server.SetVerifyMode("", ""), 116}, {dns, 211}, {server, 210}, {refused, 220}, {options, 100},
-		{&Error{Stage: StageListen}, 200}, {&Error{Stage: StageConnect, Err: ErrTooManyConnections}, 230}, {&Error{Stage: StageHandshake, Err: ErrEvicted}, 231},
+		{&Error{Stage: StageListen}, 200}, {&Error{Stage: StageConnect, Err: ErrTooManyConnections}, 230}, {&Error{Stage: StageHandshake, Err: ErrEvicted}, 231}, {&Error{Stage: StageConnect, Err: ErrHandshakeRate}, 233},
 		{&Error{Stage: StageRead, Err: errors.New("x")}, 600}, {&Error{Stage: StageWrite, Err: errors.New("x")}, 610}, {&Error{Stage: StageClose}, 620},
 		{&Error{Stage: StageWrite, Err: ErrOverflow}, 113}, {&Error{Stage: StageWrite, Err: ErrNotConnected}, 112}, {&Error{}, 0},
 	} {

@@ -62,9 +62,11 @@ func (c *Conn) handshake(ctx context.Context, op string, limit time.Duration) er
 		}
 	}()
 	err := func() (err error) {
+		defer c.wire.endTurn() // also when a function of the program ends the goroutine
 		defer caught(&err)
 		return c.tls.HandshakeContext(limited)
 	}()
+	c.wire.turns = nil
 	returned = true
 	if err == nil {
 		c.wire.raw.SetDeadline(time.Time{})

@@ -23,7 +23,7 @@ type SecureContext struct {
 }
 
 // NewServerContext makes a context for the server's role. Limits of listeners
-// (MaxHandshakes, MaxConnections, Admit, Budget, OnRefused) are not its matter; give them beside
+// (MaxHandshakes, MaxConnections, HandshakeRate, Admit, Budget, OnRefused) are not its matter; give them beside
 // it.
 func NewServerContext(o TLSOptions) (*SecureContext, error) {
 	t, err := serverContextTerms("NewServerContext", &o)

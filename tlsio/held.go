@@ -85,7 +85,8 @@ func (h *heldConn) Close() error {
 	return err
 }
 
-func (h *heldConn) held() net.Conn { return h.Conn }
+// UnbufferedConn returns it to who waits for something to read: nothing is kept here.
+func (h *heldConn) UnbufferedConn() net.Conn { return h.Conn }
 
 // NetConn returns the connection of the network, with whatever methods it has.
 func (h *heldConn) NetConn() net.Conn { return h.Conn }

@@ -17,7 +17,7 @@ import (
 // anything but its share of these. Failed handshakes go to OnRefused; Accept's
 // errors are those of the listener itself.
 //
-// Admit, MaxConnections and Budget are looked at before the network answers a peer,
+// Admit, MaxConnections, HandshakeRate and Budget are looked at before the network answers a peer,
 // where it can ask (AdmittingNetwork), and again when the connection is there.
 //
 // Close closes the listener and the handshakes under way, and returns when their
@@ -89,7 +89,8 @@ type tlsListener struct {
 // entry is one handshake under way.
 type entry struct {
 	conn    *Conn
-	start   time.Time
+	wait    time.Duration // before it begins
+	start   time.Time     // when it begins
 	evicted bool
 }
 
@@ -102,7 +103,7 @@ func newTLSListener(secure *SecureContext, one *SecureOptions, o *TLSOptions) *t
 	return &tlsListener{
 		secure: secure,
 		one:    one,
-		gate:   gate{admit: o.Admit, max: o.MaxConnections, budget: o.Budget, refused: o.OnRefused},
+		gate:   gate{admit: o.Admit, max: o.MaxConnections, budget: o.Budget, refused: o.OnRefused, rate: o.HandshakeRate.bucket()},
 		ready:  make(chan *Conn, slots),
 		slots:  make(chan struct{}, slots),
 		done:   make(chan struct{}),
@@ -145,12 +146,19 @@ func (l *tlsListener) acceptLoop() {
 		if !ok {
 			continue
 		}
+		wait, ok := l.gate.pace(raw)
+		if !ok {
+			continue
+		}
 		if !l.takeSlot() {
 			l.gate.leave()
 			raw.Close()
 			return
 		}
-		e := &entry{conn: l.secure.current.Load().serverConn(raw, l.one), start: time.Now()}
+		e := &entry{conn: l.secure.current.Load().serverConn(raw, l.one), wait: wait, start: time.Now().Add(wait)}
+		if l.gate.rate != nil {
+			e.conn.wire.turns = sharedTurns()
+		}
 		l.mu.Lock()
 		if l.closed {
 			l.mu.Unlock()
@@ -246,6 +254,9 @@ func (l *tlsListener) handshake(e *entry) {
 		}
 		l.shaken(e, addr, err)
 	}()
+	if e.wait > 0 {
+		l.sleep(e.wait)
+	}
 	err = e.conn.handshake(context.Background(), "Accept", e.conn.terms.handshakeTimeout(l.one))
 	returned = true
 }

@@ -62,7 +62,7 @@ const (
 type TLSOptions struct {
 	// Context, made once of all the options below and used many times, stands in
 	// their place. Beside it may stand only Host, Session, HandshakeTimeout and the
-	// listener's limits (MaxHandshakes, MaxConnections, Admit, Budget, OnRefused).
+	// listener's limits (MaxHandshakes, MaxConnections, HandshakeRate, Admit, Budget, OnRefused).
 	Context *SecureContext
 
 	// MinimumVersion and MaximumVersion are one of TLSv13, TLSv12 and TLSv11.
@@ -155,6 +155,8 @@ type TLSOptions struct {
 	// MaxConnections limits all connections from accept to Close, those in
 	// handshake included; more are refused (see Listen). 0 means no limit.
 	MaxConnections int
+	// HandshakeRate bounds the handshakes in time; see there.
+	HandshakeRate HandshakeRate
 	// Admit decides who may connect at all; its error is the reason that OnRefused
 	// is told. It has the rules of AdmittingNetwork's function: it must be quick,
 	// must not block, and may be asked more than once about a connection.
@@ -174,11 +176,11 @@ type TLSOptions struct {
 func (o *TLSOptions) isZero() bool { return reflect.ValueOf(o).Elem().IsZero() }
 
 // limitNames are the options that hasLimits looks at.
-const limitNames = "MaxHandshakes, MaxConnections, Admit, Budget, OnRefused"
+const limitNames = "MaxHandshakes, MaxConnections, HandshakeRate, Admit, Budget, OnRefused"
 
 // hasLimits reports whether options of a listener, not of its TLS, are set.
 func (o *TLSOptions) hasLimits() bool {
-	return o.MaxHandshakes != 0 || o.MaxConnections != 0 || o.Admit != nil || o.Budget != nil || o.OnRefused != nil
+	return o.MaxHandshakes != 0 || o.MaxConnections != 0 || o.HandshakeRate != HandshakeRate{} || o.Admit != nil || o.Budget != nil || o.OnRefused != nil
 }
 
 // withoutContext returns the options that may not stand beside Context.
@@ -186,6 +188,6 @@ func (o *TLSOptions) withoutContext() *TLSOptions {
 	rest := *o
 	rest.Context, rest.Host, rest.HandshakeTimeout, rest.Session = nil, "", 0, nil
 	rest.MaxHandshakes, rest.MaxConnections, rest.OnRefused = 0, 0, nil
-	rest.Admit, rest.Budget = nil, nil
+	rest.Admit, rest.Budget, rest.HandshakeRate = nil, nil, HandshakeRate{}
 	return &rest
 }

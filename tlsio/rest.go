@@ -13,14 +13,19 @@ type poller interface {
 	Readable() bool
 }
 
-// pollerOf returns raw's poller; nil if it has none. It looks below nothing but what a
-// Budget puts around connections: others may have bytes that nobody below knows of.
+// pollerOf returns raw's poller; nil if it has none. It looks below those only that say
+// that they keep no bytes, of which nobody below would know.
 func pollerOf(raw net.Conn) poller {
-	if h, ok := raw.(interface{ held() net.Conn }); ok {
-		raw = h.held()
+	for {
+		if p, ok := raw.(poller); ok {
+			return p
+		}
+		u, ok := raw.(interface{ UnbufferedConn() net.Conn })
+		if !ok {
+			return nil
+		}
+		raw = u.UnbufferedConn()
 	}
-	p, _ := raw.(poller)
-	return p
 }
 
 // Buffers of connections that have read and now wait, for others that have something to

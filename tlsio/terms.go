@@ -307,6 +307,7 @@ func (o *TLSOptions) checkLimits(errs *optionErrors, prefix string) {
 	if o.MaxConnections < 0 {
 		errs.add(prefix+"MaxConnections", o.MaxConnections, "use a positive number, or 0 for no limit")
 	}
+	o.HandshakeRate.check(errs, prefix)
 }
 
 // greet notes what the client offers.

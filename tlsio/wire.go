@@ -27,6 +27,9 @@ type wire struct {
 	gotBytes    atomic.Bool // the peer has sent something
 	closeErr    error       // what closing raw returned
 
+	turns *turns // of a handshake that takes turns with others; nil after it
+	turn  bool   // it has one
+
 	poller poller        // raw's; nil if it has none
 	rested *bytes.Buffer // TLSRest's, empty; nil while one is in inputs
 
@@ -52,7 +55,9 @@ func (wouldBlock) Temporary() bool { return true }
 
 // Read implements net.Conn. crypto/tls calls it from one goroutine at a time.
 func (w *wire) Read(p []byte) (int, error) {
+	w.endTurn()
 	if len(w.prefix) > 0 {
+		defer w.beginTurn()
 		n := copy(p, w.prefix)
 		w.prefix = w.prefix[n:]
 		if len(w.prefix) == 0 {
@@ -67,6 +72,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.raw.Read(p)
 	if n > 0 && !w.established {
 		w.gotBytes.Store(true)
+		w.beginTurn()
 	}
 	if e := w.show(Tap.Received, p[:n]); e != nil {
 		err = e
@@ -80,6 +86,7 @@ func (w *wire) Read(p []byte) (int, error) {
 // during the handshake.
 func (w *wire) Write(p []byte) (int, error) {
 	if !w.established {
+		w.endTurn()
 		w.inspect(p)
 	}
 	if w.gather != nil {

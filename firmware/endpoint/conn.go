@@ -61,6 +61,10 @@ func guard(conn net.Conn, idle, stall time.Duration, t *tally.Tally, leave func(
 // NetConn returns the connection below, for its other methods.
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
+// UnbufferedConn is NetConn for tlsio, which waits there without a buffer for something to
+// read: nothing is kept here.
+func (c *Conn) UnbufferedConn() net.Conn { return c.Conn }
+
 func (c *Conn) now() int64 { return int64(time.Since(c.start)) }
 
 // tick ends the connection if it has been idle for too long, else waits for the rest.
@@ -78,8 +82,8 @@ func (c *Conn) tick() {
 	}
 	// The reader ends the connection, so that TLS can say goodbye.
 	c.over.Store(true)
-	c.Conn.SetReadDeadline(time.Unix(1, 0))
 	c.tally.Fail(tally.Idle)
+	c.Conn.SetReadDeadline(time.Unix(1, 0))
 }
 
 // Read implements net.Conn.

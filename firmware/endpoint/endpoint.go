@@ -112,6 +112,7 @@ func (e *Endpoint) Open(ctx context.Context, s *firmware.System) (net.Listener, 
 	} else {
 		options := e.tlsOptions()
 		options.MaxConnections, options.MaxHandshakes = most, e.options.MaxHandshakes
+		options.HandshakeRate = firmware.HandshakeRate()
 		options.Admit, options.OnRefused = e.admission.asks, n.refused
 		if options.GetCertificate, err = serverCertificate(s.Certs, e.options.Identity); err != nil {
 			return nil, err
@@ -147,7 +148,7 @@ func (e *Endpoint) count(err error) {
 		return
 	case errors.Is(err, ErrBlocked):
 		kind = tally.Address
-	case errors.Is(err, ErrRate):
+	case errors.Is(err, ErrRate), errors.Is(err, tlsio.ErrHandshakeRate):
 		kind = tally.Rate
 	case errors.Is(err, ErrTooMany), errors.Is(err, ErrTooManyOfAddress), errors.Is(err, tlsio.ErrTooManyConnections), errors.Is(err, tlsio.ErrEvicted), errors.Is(err, tlsio.ErrBudget):
 		kind = tally.Connections

@@ -8,7 +8,7 @@ type Kind int
 const (
 	Address     Kind = iota // not allowed by its address
 	Connections             // too many, in all or from one address
-	Rate                    // too many in a short time from one address
+	Rate                    // too many in a short time, from one address or of all
 	Handshake               // TLS was not agreed on
 	Certificate             // the peer's certificate was not accepted
 	Idle                    // nothing came or went for too long

@@ -100,8 +100,8 @@ func (o *Limits) apply(errs *optionErrors, t *terms) {
 // ServerOptions configures a Server. The zero value lacks only TLS's certificate
 // and Password. Durations: 0 means the default, Off switches it off.
 type ServerOptions struct {
-	// TLS is the listener's. Its limits (MaxHandshakes, MaxConnections, Admit,
-	// Budget) and OnRefused are used by Listen; a listener that is brought along has
+	// TLS is the listener's. Its limits (MaxHandshakes, MaxConnections,
+	// HandshakeRate, Admit, Budget) and OnRefused are used by Listen; a listener that is brought along has
 	// its own. What is queued for a connection of a Budget is counted there, too.
 	TLS tlsio.TLSOptions
 
@@ -224,8 +224,9 @@ func (o *ServerOptions) check(s *Server) error {
 	var errs optionErrors
 	tls := o.TLS
 	s.listener = tlsio.TLSOptions{MaxHandshakes: tls.MaxHandshakes, MaxConnections: tls.MaxConnections,
-		Admit: tls.Admit, Budget: tls.Budget, OnRefused: tls.OnRefused}
+		HandshakeRate: tls.HandshakeRate, Admit: tls.Admit, Budget: tls.Budget, OnRefused: tls.OnRefused}
 	tls.MaxHandshakes, tls.MaxConnections, tls.Admit, tls.Budget, tls.OnRefused = 0, 0, nil, nil, nil
+	tls.HandshakeRate = tlsio.HandshakeRate{}
 	if tls.Context != nil {
 		s.listener.Context = tls.Context
 		s.listener.HandshakeTimeout = tls.HandshakeTimeout

@@ -13,13 +13,17 @@ import (
 	"ingot.dev/firmware/bench"
 	"ingot.dev/firmware/endpoint"
 	"ingot.dev/firmware/relay"
+	"ingot.dev/tlsio"
 )
 
 // extra services: those that 'ingot bench' measures with. Such an image must not
 // be used for anything else: whoever reaches its ports can keep it busy.
-func extra() ([]firmware.Service, func(context.Context, *firmware.System) error) {
+func extra(echo *tlsio.TLSOptions) ([]firmware.Service, func(context.Context, *firmware.System) error) {
+	// What handshakes cost is to be measured, not how many are let in.
+	unlimited := tlsio.HandshakeRate{PerSecond: 1e6}
+	echo.HandshakeRate = unlimited
 	service := func(name string, port int, serve func(context.Context, net.Conn)) firmware.Service {
-		return firmware.Service{Name: name, Listen: fmt.Sprintf(":%d", port), Serve: serve}
+		return firmware.Service{Name: name, Listen: fmt.Sprintf(":%d", port), Serve: serve, TLS: tlsio.TLSOptions{HandshakeRate: unlimited}}
 	}
 	// Idle connections are to be counted until memory ends, not until there could be
 	// too many that send and never read.

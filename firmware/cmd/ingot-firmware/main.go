@@ -36,7 +36,7 @@ func main() {
 	if protocols := os.Getenv("INGOT_ALPN"); protocols != "" {
 		options.ApplicationLayerProtocol = strings.Split(protocols, ",")
 	}
-	services, background := extra()
+	services, background := extra(&options)
 	firmware.Main(firmware.Config{
 		Certs: store,
 		Services: append(services, firmware.Service{
