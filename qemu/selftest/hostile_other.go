@@ -13,3 +13,5 @@ func wildStackPointers() error { return errNotHere }
 func wildJumps() error         { return errNotHere }
 func forgedFrames() error      { return errNotHere }
 func strangeThreads() error    { return errNotHere }
+func everywhere() error        { return errNotHere }
+func switchRegisters() error   { return errNotHere }

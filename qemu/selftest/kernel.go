@@ -34,6 +34,8 @@ var endings = []check{
 	{"print-random", printRandom},
 	{"echo", echo},
 	{"stack-overflow", func() error { debug.SetMaxStack(4 << 20); overflow(1); return nil }},
+	{"everywhere", everywhere},
+	{"switches", switchRegisters},
 	{"sigkill", func() error { return syscall.Kill(1, syscall.SIGKILL) }},
 	{"too-many-threads", tooManyThreads},
 	{"loop", func() error {

@@ -236,3 +236,18 @@ func TestWithoutSemihosting(t *testing.T) {
 		t.Errorf("%v, want a reset", err)
 	}
 }
+
+// TestInterruptedEverywhere interrupts computations at each instruction, by a signal and
+// by another thread: what they have in registers, of NEON too, stays theirs.
+func TestInterruptedEverywhere(t *testing.T) {
+	// An instruction takes 1.024 µs, since signals come by the microsecond, or 0.128.
+	for by, icount := range map[string]string{"everywhere": "shift=10,sleep=off", "switches": "shift=7,sleep=off"} {
+		t.Run(by, func(t *testing.T) {
+			m := boot(t, qemu.Config{ICount: icount}, by)
+			if code, err := m.Wait(); err != nil || code != 0 {
+				t.Errorf("status %d, %v; console:\n%s", code, err, m.Console())
+			}
+			t.Log(m.Console())
+		})
+	}
+}
