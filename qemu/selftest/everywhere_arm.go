@@ -2,6 +2,10 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -55,7 +59,7 @@ func everywhere() error {
 			if err := set(&ours, &old); err != nil {
 				return err
 			}
-			return errors.Join(interruptRegisters(), interruptHash(), interruptTLS(), set(&old, nil))
+			return errors.Join(interruptRegisters(), interruptHash(), interruptTLS(), interruptX25519(), interruptP256(), set(&old, nil))
 		}()
 	}()
 	return <-result
@@ -218,7 +222,7 @@ func interruptHash() error {
 		data[i] = byte(i)
 	}
 	want := sha256.Sum256(data)
-	return interruptMany("SHA-256", func() error {
+	return interruptMany("SHA-256", 3000, func() error {
 		if got := sha256.Sum256(data); got != want {
 			return fmt.Errorf("the hash is %x, without it %x", got, want)
 		}
@@ -233,7 +237,7 @@ func interruptTLS() error {
 		return err
 	}
 	data, got := bytes.Repeat([]byte("0123456789abcdef"), 20), make([]byte, 320)
-	return interruptMany("a TLS record", func() error {
+	return interruptMany("a TLS record", 1500, func() error {
 		if _, err := client.Write(data); err != nil {
 			return err
 		}
@@ -247,20 +251,57 @@ func interruptTLS() error {
 	})
 }
 
+// interruptX25519 does so with a key exchange.
+func interruptX25519() error {
+	ours, err1 := ecdh.X25519().NewPrivateKey(bytes.Repeat([]byte{7}, 32))
+	theirs, err2 := ecdh.X25519().NewPrivateKey(bytes.Repeat([]byte{9}, 32))
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	want, err := theirs.ECDH(ours.PublicKey())
+	if err != nil {
+		return err
+	}
+	return interruptMany("X25519", 60, func() error {
+		if got, err := ours.ECDH(theirs.PublicKey()); err != nil || !bytes.Equal(got, want) {
+			return fmt.Errorf("the secret is %x, %v; without it %x", got, err, want)
+		}
+		return nil
+	})
+}
+
+// interruptP256 does so with signatures.
+func interruptP256() error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	hash := sha256.Sum256([]byte("what is signed"))
+	return interruptMany("P-256", 60, func() error {
+		signature, err := ecdsa.SignASN1(rand.Reader, key, hash[:])
+		if err != nil {
+			return err
+		}
+		if !ecdsa.VerifyASN1(&key.PublicKey, hash[:], signature) {
+			return errors.New("a signature doesn't match")
+		}
+		return nil
+	})
+}
+
 // interruptMany runs f many times, each with a signal a little later.
-func interruptMany(what string, f func() error) error {
+func interruptMany(what string, runs uint32, f func() error) error {
 	if err := f(); err != nil { // what is done once
 		return err
 	}
 	start := time.Now()
 	err := f()
 	took := uint32(time.Since(start).Microseconds())
-	const runs = 1500
-	inside, places := 0, map[uint32]bool{}
-	for i := range uint32(runs) {
+	inside, places := uint32(0), map[uint32]bool{}
+	for i := range runs {
 		before := interrupted.n
 		if err == nil {
-			err = after(10 + i*took/runs)
+			err = after(10 + uint32(uint64(i)*uint64(took)/uint64(runs)))
 		}
 		if err == nil {
 			err = f()
@@ -275,7 +316,7 @@ func interruptMany(what string, f func() error) error {
 			places[interrupted.at[before%uint32(len(interrupted.at))]] = true
 		}
 	}
-	if inside < runs/2 {
+	if inside < runs/10 { // the others came on the way into f and out of it
 		return fmt.Errorf("%s: only %d of %d signals came before its end", what, inside, runs)
 	}
 	fmt.Printf("%s was interrupted %d times at %d places\n", what, inside, len(places))
