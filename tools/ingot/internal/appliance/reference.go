@@ -100,7 +100,7 @@ This page is made by ` + "`ingot config reference`" + ` from the table that file
 A firmware can be configured instead of programmed: by a file in [TOML](https://toml.io),
 as a rule called ` + "`ingot.toml`" + `, and a certificate store.
 
-`+"```toml"+`
+` + "```toml" + `
 [network]
 host_name = "gateway"
 
@@ -109,7 +109,7 @@ kind = "terminate"
 listen = ":8883"
 client_auth = "require"
 to = "10.0.2.2:1883"
-`+"```"+`
+` + "```" + `
 
 ` + "`ingot run --config ingot.toml`" + ` builds it and boots it in QEMU, with development certificates
 if there are none; ` + "`--hosted`" + ` runs it on this machine instead. ` + "`ingot build --config ingot.toml`" + `

@@ -31,6 +31,9 @@ type buildFlags struct {
 	symbols bool
 	stock   bool
 	noASM   bool
+
+	config string // of --config, where a command has it
+	dir    string // where the program is that was made of it
 }
 
 func (f *buildFlags) register(flags *pflag.FlagSet) {
@@ -52,8 +55,45 @@ func (f *buildFlags) options(packages []string, output string) image.Options {
 		Stock:    f.stock,
 		NoARMAsm: f.noASM,
 		Flags:    f.goFlags,
+		Dir:      f.dir,
 		Go:       os.Getenv("GO"), // as in: make image GO=go1.27.4
 	}
+}
+
+// registerConfig adds --config to a command that uses program.
+func (f *buildFlags) registerConfig(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.config, "config", "", "take the firmware that this configuration `file` describes, as a rule ingot.toml")
+	cmd.MarkFlagFilename("config", "toml")
+}
+
+// A program is what a command is to build.
+type program struct {
+	packages  []string
+	names     []string             // what it is called: the packages, but for a configuration
+	appliance *appliance.Appliance // nil if there is no configuration
+	done      func()               // removes what was written for it
+}
+
+// program is what args name: a program or, if there are none, what --config describes, or
+// else the program in the current folder or the default firmware. Options are right only
+// after it.
+func (f *buildFlags) program(cmd *cobra.Command, args []string) (*program, error) {
+	switch {
+	case f.config == "" && len(args) == 0:
+		args = []string{ownProgram()}
+		fallthrough
+	case f.config == "":
+		return &program{packages: args, names: args, done: func() {}}, nil
+	case len(args) > 0:
+		return nil, usageError(cmd, errors.New("give --config or a program, not both"))
+	}
+	a, err := readConfig(f.config, appliance.Options{})
+	if err != nil {
+		return nil, err
+	}
+	p := &program{packages: []string{"."}, names: []string{a.Name}, appliance: a}
+	f.dir, p.done, err = fromConfig(cmd, a)
+	return p, err
 }
 
 // build builds an image, and shows at a terminal that it does.
@@ -80,7 +120,7 @@ func imageName(packages []string) (string, error) {
 
 func newBuildCommand() *cobra.Command {
 	var flags buildFlags
-	var output, bill, config string
+	var output, bill string
 	var bySize, noBill, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "build [PACKAGE|FILE.go...]",
@@ -121,36 +161,20 @@ config reference' what such a file may say.`,
 			return packageArgs(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if config != "" && len(args) > 0 {
-				return usageError(cmd, errors.New("give --config or a program, not both"))
-			}
-			if len(args) == 0 {
-				args = []string{ownProgram()}
-			}
 			if noBill && bill != "" {
 				return usageError(cmd, errors.New("give --sbom or --no-sbom, not both"))
 			}
-			opt := flags.options(args, output)
-			if config != "" {
-				a, err := readConfig(config, appliance.Options{})
-				if err != nil {
-					return err
-				}
-				folder, done, err := fromConfig(cmd, a)
-				if err != nil {
-					return err
-				}
-				defer done()
-				opt.Package, opt.Dir = []string{"."}, folder
-				args = []string{a.Name}
+			p, err := flags.program(cmd, args)
+			if err != nil {
+				return err
 			}
+			defer p.done()
 			if output == "" {
-				var err error
-				if output, err = imageName(args); err != nil {
+				if output, err = imageName(p.names); err != nil {
 					return err
 				}
-				opt.Output = output
 			}
+			opt := flags.options(p.packages, output)
 			dir, err := image.MainDir(cmd.Context(), opt)
 			if err != nil {
 				return err
@@ -160,7 +184,7 @@ config reference' what such a file may say.`,
 			}
 			im, err := flags.build(cmd, opt)
 			if errors.Is(err, image.ErrTooLarge) {
-				return explainTooLarge(cmd, err, opt, dir)
+				return explainTooLarge(cmd, err, opt, dir, flags.config)
 			}
 			if err != nil {
 				return err
@@ -203,13 +227,12 @@ config reference' what such a file may say.`,
 		},
 	}
 	flags.register(cmd.Flags())
+	flags.registerConfig(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`file` to write (default: the program's name with .elf)")
 	cmd.Flags().BoolVar(&bySize, "sizes", true, "say what the image is made of, for which it is linked once more")
 	cmd.Flags().StringVar(&bill, "sbom", "", "`file` for the bill of materials (default: that of the image with .cdx.json)")
 	cmd.Flags().BoolVar(&noBill, "no-sbom", false, "don't write one")
-	cmd.Flags().StringVar(&config, "config", "", "build the firmware that this configuration `file` describes, as a rule ingot.toml")
 	cmd.MarkFlagFilename("output", "elf")
-	cmd.MarkFlagFilename("config", "toml")
 	cmd.MarkFlagFilename("sbom", "json")
 	addJSON(cmd, &asJSON)
 	return cmd
@@ -217,7 +240,7 @@ config reference' what such a file may say.`,
 
 // explainTooLarge adds to the error of an image that is too large what takes the room,
 // and what to do.
-func explainTooLarge(cmd *cobra.Command, tooLarge error, opt image.Options, dir string) error {
+func explainTooLarge(cmd *cobra.Command, tooLarge error, opt image.Options, dir, config string) error {
 	var r *sizes.Report
 	var variables []sizes.Variable
 	err := working(cmd, "Looking for what is large", func() error {
@@ -241,8 +264,12 @@ func explainTooLarge(cmd *cobra.Command, tooLarge error, opt image.Options, dir 
 	for _, p := range r.Parts[:min(most, len(r.Parts))] {
 		list = append(list, fmt.Sprintf("%s %.2f MB", p.Name, float64(p.Total())/1e6))
 	}
+	what := strings.Join(opt.Package, " ")
+	if config != "" {
+		what = "--config " + config
+	}
 	return fmt.Errorf("%w\nLargest: %s.\nLeave out or make smaller what isn't needed ('ingot size %s' has more), or take a board with more room ('ingot boards').",
-		tooLarge, strings.Join(list, ", "), strings.Join(opt.Package, " "))
+		tooLarge, strings.Join(list, ", "), what)
 }
 
 // sizesOf takes an image apart. A flashed image has no symbols, so it takes another

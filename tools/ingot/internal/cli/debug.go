@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,12 +31,14 @@ func newDebugCommand() *cobra.Command {
 --symbols, boots it in QEMU, and stops it before its first instruction. It prints the
 command that attaches gdb, which lets it go on; the program's console follows. Break
 at a Go function by its name, as in 'break main.main'. Without PACKAGE it takes the
-program in the current folder, or else Ingot's default firmware.
+program in the current folder, or else Ingot's default firmware. With --config it is the
+firmware that a file describes, whose services are at free ports of 127.0.0.1.
 
 On Debian gdb for Arm is the package gdb-multiarch. Anything else that speaks GDB's
 remote protocol can attach, too. Ctrl-C ends the machine.`,
 		Example: `  ingot debug
   ingot debug --port 1234 --forward 8443 ./firmware/cmd/ingot-firmware
+  ingot debug --config examples/gateway/ingot.toml
   ingot debug hello.go -- -v`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if programArgs, _ := splitArgs(cmd, args); len(programArgs) > 0 {
@@ -46,9 +49,6 @@ remote protocol can attach, too. Ctrl-C ends the machine.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			packages, guestArgs := splitArgs(cmd, args)
-			if len(packages) == 0 {
-				packages = []string{ownProgram()}
-			}
 			if port < 0 || port > 65535 {
 				return usageError(cmd, fmt.Errorf("--port %d: give a number from 1 to 65535", port))
 			}
@@ -60,17 +60,31 @@ remote protocol can attach, too. Ctrl-C ends the machine.`,
 			if _, err := qemu.Find(flags.board); err != nil {
 				return err
 			}
-			cfg.Image = packages[0]
+			p, err := flags.program(cmd, packages)
+			if err != nil {
+				return err
+			}
+			defer p.done()
+			if p.appliance != nil {
+				cfg.Network = true
+				cfg.Address, cfg.Gateway = p.appliance.Address()
+				for _, s := range p.appliance.Services {
+					if !slices.ContainsFunc(cfg.Forwards, func(f qemu.Forward) bool { return f.GuestPort == s.Port }) {
+						cfg.Forwards = append(cfg.Forwards, qemu.Forward{GuestPort: s.Port})
+					}
+				}
+			}
+			cfg.Image = p.packages[0]
 			if filepath.Ext(cfg.Image) != ".elf" {
 				if cfg.Image = output; output == "" {
-					name, err := imageName(packages)
+					name, err := imageName(p.names)
 					if err != nil {
 						return err
 					}
 					cfg.Image = filepath.Join("build", strings.TrimSuffix(name, ".elf")+"-debug.elf")
 				}
 				flags.symbols = true
-				if err := buildToRun(cmd, &flags, packages, cfg.Image); err != nil {
+				if err := buildToRun(cmd, &flags, p.packages, cfg.Image); err != nil {
 					return err
 				}
 			} else if err := hasSymbols(cfg.Image); err != nil {
@@ -101,6 +115,7 @@ remote protocol can attach, too. Ctrl-C ends the machine.`,
 		},
 	}
 	flags.register(cmd.Flags())
+	flags.registerConfig(cmd)
 	cmd.Flags().MarkHidden("symbols") // always there
 	machine.register(cmd)
 	cmd.Flags().MarkHidden("timeout") // somebody sits there and thinks

@@ -44,6 +44,7 @@ With --usb it sends the image to a board whose boot ROM waits for a serial downl
 starts it there; nothing is stored. That takes imx_usb (Debian: apt-get install
 imx-usb-loader), which gets the arguments behind --.`,
 		Example: `  ingot flash --board usbarmory --to /dev/sdX ./sensor
+  ingot flash --to /dev/sdX --config examples/gateway/ingot.toml
   ingot flash --to /dev/mmcblk0 sensor.img
   ingot flash --usb sensor.imx`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -60,10 +61,12 @@ imx-usb-loader), which gets the arguments behind --.`,
 			case !usb && len(extra) > 0:
 				return usageError(cmd, errors.New("arguments behind -- are for imx_usb, which takes --usb"))
 			}
-			if len(args) == 0 {
-				args = []string{ownProgram()}
+			p, err := flags.program(cmd, args)
+			if err != nil {
+				return err
 			}
-			boot, board, err := bootImage(cmd, &flags, args)
+			defer p.done()
+			boot, board, err := bootImage(cmd, &flags, p)
 			if err != nil {
 				return err
 			}
@@ -95,6 +98,7 @@ imx-usb-loader), which gets the arguments behind --.`,
 		},
 	}
 	flags.register(cmd.Flags())
+	flags.registerConfig(cmd)
 	f := cmd.Flags()
 	f.StringVar(&target, "to", "", "`device` of the card, such as /dev/sdX, or a file")
 	f.BoolVar(&usb, "usb", false, "send it to a board that waits for a serial download")

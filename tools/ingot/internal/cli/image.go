@@ -91,6 +91,7 @@ The first is the default; otherwise the output's name or --format says which. SD
 images and .imx files carry the board's memory set-up, so they are for the board that
 the program was built for only. 'ingot flash' makes them itself, and writes them.`,
 		Example: `  ingot image --board usbarmory -o sensor.img ./sensor
+  ingot image --config examples/gateway/ingot.toml
   ingot image -o sensor.imx sensor.elf
   ingot image --format bin sensor.elf`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -100,21 +101,23 @@ the program was built for only. 'ingot flash' makes them itself, and writes them
 			return packageArgs(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				args = []string{ownProgram()}
-			}
 			f, err := chooseFormat(formatName, output)
 			if err != nil {
 				return usageError(cmd, err)
 			}
+			p, err := flags.program(cmd, args)
+			if err != nil {
+				return err
+			}
+			defer p.done()
 			if output == "" {
-				name, err := imageName([]string{strings.TrimSuffix(args[0], ".elf")})
+				name, err := imageName([]string{strings.TrimSuffix(p.names[0], ".elf")})
 				if err != nil {
 					return err
 				}
 				output = strings.TrimSuffix(name, ".elf") + f.ext
 			}
-			elf, done, err := builtImage(cmd, &flags, args)
+			elf, done, err := builtImage(cmd, &flags, p)
 			if err != nil {
 				return err
 			}
@@ -145,6 +148,7 @@ the program was built for only. 'ingot flash' makes them itself, and writes them
 		},
 	}
 	flags.register(cmd.Flags())
+	flags.registerConfig(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&output, "output", "o", "", "`file` to write (default: the program's name with the format's ending)")
 	f.StringVar(&formatName, "format", "", "`form` of the image: "+strings.Join(formatNames(), ", "))
@@ -155,14 +159,14 @@ the program was built for only. 'ingot flash' makes them itself, and writes them
 	return cmd
 }
 
-// builtImage returns the ELF image that args name, which it builds if they name a program.
+// builtImage returns the ELF image that p is, or that it builds of it.
 // Done removes what it made.
-func builtImage(cmd *cobra.Command, flags *buildFlags, args []string) (elf string, done func(), err error) {
-	if filepath.Ext(args[0]) == ".elf" {
-		if len(args) > 1 {
+func builtImage(cmd *cobra.Command, flags *buildFlags, p *program) (elf string, done func(), err error) {
+	if filepath.Ext(p.packages[0]) == ".elf" {
+		if len(p.packages) > 1 {
 			return "", nil, usageError(cmd, errors.New("give one image"))
 		}
-		return args[0], func() {}, isELF(args[0])
+		return p.packages[0], func() {}, isELF(p.packages[0])
 	}
 	dir, err := os.MkdirTemp("", "ingot-image-")
 	if err != nil {
@@ -170,7 +174,7 @@ func builtImage(cmd *cobra.Command, flags *buildFlags, args []string) (elf strin
 	}
 	done = func() { os.RemoveAll(dir) }
 	elf = filepath.Join(dir, "image.elf")
-	opt := flags.options(args, elf)
+	opt := flags.options(p.packages, elf)
 	main, err := image.MainDir(cmd.Context(), opt)
 	if err == nil {
 		err = checkCerts(main)
@@ -270,10 +274,11 @@ func convert(elf string, b boards.Board, f imageForm) (data []byte, info convert
 
 // bootImage returns the boot image in a file, whatever its form, or in what is built from a
 // program, and its board.
-func bootImage(cmd *cobra.Command, flags *buildFlags, args []string) ([]byte, boards.Board, error) {
+func bootImage(cmd *cobra.Command, flags *buildFlags, p *program) ([]byte, boards.Board, error) {
+	args := p.packages
 	ext := filepath.Ext(args[0])
 	if ext != ".imx" && ext != ".img" {
-		elf, done, err := builtImage(cmd, flags, args)
+		elf, done, err := builtImage(cmd, flags, p)
 		if err != nil {
 			return nil, boards.Board{}, err
 		}

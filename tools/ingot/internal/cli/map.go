@@ -22,22 +22,24 @@ program's, what the kernel's, and with which rights. The kernel takes its addres
 from the same table. Without an argument it takes the program in the current folder,
 or else Ingot's default firmware.`,
 		Example: `  ingot map
+  ingot map --config examples/gateway/ingot.toml
   ingot map --svg map.svg build/ingot-firmware.elf`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			what := ownProgram()
-			if len(args) == 1 {
-				what = args[0]
+			p, err := flags.program(cmd, args)
+			if err != nil {
+				return err
 			}
-			file := what
-			if filepath.Ext(what) != ".elf" {
+			defer p.done()
+			file := p.packages[0]
+			if filepath.Ext(file) != ".elf" {
 				temp, err := os.MkdirTemp("", "ingot-map-")
 				if err != nil {
 					return err
 				}
 				defer os.RemoveAll(temp)
 				file = filepath.Join(temp, "image.elf")
-				if _, err := flags.build(cmd, flags.options([]string{what}, file)); err != nil {
+				if _, err := flags.build(cmd, flags.options(p.packages, file)); err != nil {
 					return err
 				}
 			}
@@ -48,7 +50,7 @@ or else Ingot's default firmware.`,
 			if err != nil {
 				return err
 			}
-			m.Title = what
+			m.Title = p.names[0]
 			if svg != "" {
 				if err := writeFile(svg, func(w io.Writer) error { return m.WriteSVG(w) }); err != nil {
 					return err
@@ -61,6 +63,7 @@ or else Ingot's default firmware.`,
 		},
 	}
 	flags.register(cmd.Flags())
+	flags.registerConfig(cmd)
 	f := cmd.Flags()
 	addJSON(cmd, &asJSON)
 	f.StringVar(&svg, "svg", "", "also draw the map into a `file`")

@@ -33,14 +33,17 @@ since an image that is flashed has none. Without an argument it takes the progra
 in the current folder, or else Ingot's default firmware.`,
 		Example: `  ingot size
   ingot size --svg size.svg ./firmware/cmd/ingot-firmware
+  ingot size --config examples/gateway/ingot.toml
   ingot size --json sensor.elf`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			what := ownProgram()
-			if len(args) == 1 {
-				what = args[0]
+			p, err := flags.program(cmd, args)
+			if err != nil {
+				return err
 			}
-			r, err := measure(cmd, &flags, what)
+			defer p.done()
+			what := p.names[0]
+			r, err := measure(cmd, &flags, p)
 			if err != nil {
 				return err
 			}
@@ -56,6 +59,7 @@ in the current folder, or else Ingot's default firmware.`,
 		},
 	}
 	flags.register(cmd.Flags())
+	flags.registerConfig(cmd)
 	f := cmd.Flags()
 	addJSON(cmd, &asJSON)
 	f.StringVar(&svg, "svg", "", "also draw a treemap into a `file`")
@@ -65,20 +69,20 @@ in the current folder, or else Ingot's default firmware.`,
 }
 
 // measure builds what it is told to and takes it apart.
-func measure(cmd *cobra.Command, flags *buildFlags, what string) (*sizes.Report, error) {
-	if filepath.Ext(what) == ".elf" {
+func measure(cmd *cobra.Command, flags *buildFlags, p *program) (*sizes.Report, error) {
+	if what := p.packages[0]; filepath.Ext(what) == ".elf" {
 		if err := isELF(what); err != nil {
 			return nil, err
 		}
 		return sizes.Read(what, 0)
 	}
-	opt := flags.options([]string{what}, "")
+	opt := flags.options(p.packages, "")
 	dir, err := image.MainDir(cmd.Context(), opt)
 	if err != nil {
 		return nil, err
 	}
 	var r *sizes.Report
-	err = working(cmd, "Building "+what, func() error {
+	err = working(cmd, "Building "+p.names[0], func() error {
 		r, err = measureProgram(cmd.Context(), opt, dir)
 		return err
 	})
