@@ -77,6 +77,16 @@ var Packages = []Package{
 		},
 	},
 	{
+		Path:   "crypto/internal/fips140/sha512",
+		Folder: "sha512",
+		Hide:   []string{"sha512block_noasm.go"},
+		Sums: map[string]string{
+			"sha512.go":            "2d5b0c8c656c71c5a9eff37daf1919141e7742f519c7ad135336ee8805f76cdc",
+			"sha512block.go":       "4c5febb80a02435b3b9baa16b6009dbb7ed4dbc6027455bbe7eb609109803ffb",
+			"sha512block_noasm.go": "868546eb72313abd97c42d04409e991966abc0f1de6b9812c24f75e0f1453a83",
+		},
+	},
+	{
 		Path:   "crypto/internal/fips140/nistec/fiat",
 		Folder: "fiat",
 		Hide:   []string{"p256_fiat64.go"},

@@ -61,6 +61,7 @@ var suites = []suite{
 	{"ingot.dev/internal/armcrypto/chacha20", 90}, // the processor's: the host has no such tests
 	{"ingot.dev/internal/armcrypto/poly1305", 90},
 	{"ingot.dev/internal/armcrypto/sha256", 90},
+	{"ingot.dev/internal/armcrypto/sha512", 90},
 	{"ingot.dev/internal/armcrypto/fiat", 90},
 	{"ingot.dev/internal/armcrypto/field", 90},
 	{"ingot.dev/net/link", 90},

@@ -1,0 +1,5 @@
+//go:build ignore
+
+package sha512
+
+func block(dig *Digest, p []byte) { blocks(&dig.h, &_K, p) }
