@@ -27,6 +27,7 @@ type Stats struct {
 	RxPackets   uint64 // packets delivered to the stack
 	RxMerged    uint64 // frames that went into an earlier frame's packet
 	RxCoalesced uint64 // acknowledgements made obsolete by a later one
+	RxKnown     uint64 // packets delivered right to the connection that they are for
 	RxForeign   uint64 // frames for another unicast address, dropped
 	RxRefused   uint64 // requests for connections that the filter refused
 	TxFrames    uint64 // frames put into the ring
@@ -57,13 +58,14 @@ type Endpoint struct {
 	closeMu sync.Mutex
 	onClose func()
 
-	rx receiver
-	tx transmitter
+	rx      receiver
+	tx      transmitter
+	express express
 
 	stats struct {
-		_                                                                [0]func() // spares the image the code to compare it
-		rxFrames, rxPackets, rxMerged, rxCoalesced, rxForeign, rxRefused atomic.Uint64
-		txFrames, txPackets, txStalls, txDropped                         atomic.Uint64
+		_                                                                         [0]func() // spares the image the code to compare it
+		rxFrames, rxPackets, rxMerged, rxCoalesced, rxKnown, rxForeign, rxRefused atomic.Uint64
+		txFrames, txPackets, txStalls, txDropped                                  atomic.Uint64
 	}
 }
 
@@ -96,7 +98,7 @@ func (e *Endpoint) Stats() Stats {
 	s := &e.stats
 	return Stats{
 		RxFrames: s.rxFrames.Load(), RxPackets: s.rxPackets.Load(), RxMerged: s.rxMerged.Load(),
-		RxCoalesced: s.rxCoalesced.Load(), RxForeign: s.rxForeign.Load(), RxRefused: s.rxRefused.Load(),
+		RxCoalesced: s.rxCoalesced.Load(), RxKnown: s.rxKnown.Load(), RxForeign: s.rxForeign.Load(), RxRefused: s.rxRefused.Load(),
 		TxFrames: s.txFrames.Load(), TxPackets: s.txPackets.Load(),
 		TxStalls: s.txStalls.Load(), TxDropped: s.txDropped.Load(),
 	}

@@ -125,16 +125,16 @@ func supersedes(f, g *frame) bool {
 	return binary.BigEndian.Uint16(f.head[ipStart:]) == binary.BigEndian.Uint16(g.head[ipStart:])
 }
 
-// packet copies the frame i, and what was merged with it, out of the ring. It
-// returns nil for a frame that went into another packet.
-func (b *batch) packet(i int) *buffer.View {
+// packet copies the frame i, and what was merged with it, out of the ring, without its
+// first bytes. It returns nil for a frame that went into another packet.
+func (b *batch) packet(i, from int) *buffer.View {
 	f := &b.frames[i]
 	if f.drop {
 		return nil
 	}
 	if f.next < 0 {
-		v := buffer.NewView(len(f.ring))
-		v.Write(f.ring)
+		v := buffer.NewView(len(f.ring) - from)
+		v.Write(f.ring[from:])
 		return v
 	}
 
@@ -155,8 +155,8 @@ func (b *batch) packet(i int) *buffer.View {
 	copy(tcp[8:12], last.head[last.tcp+8:])
 	copy(tcp[14:16], last.head[last.tcp+14:])
 
-	v := buffer.NewView(int(f.data) + f.total)
-	v.Write(head)
+	v := buffer.NewView(int(f.data) - from + f.total)
+	v.Write(head[from:])
 	flags := f.flags()
 	for j := i; j >= 0; {
 		g := &b.frames[j]
@@ -164,6 +164,6 @@ func (b *batch) packet(i int) *buffer.View {
 		flags |= g.flags()
 		j, g.next, g.drop = g.next, -1, true
 	}
-	v.AsSlice()[f.tcp+13] = byte(flags)
+	v.AsSlice()[int(f.tcp)-from+13] = byte(flags)
 	return v
 }

@@ -99,7 +99,7 @@ func put(b *batch, frames ...[]byte) (packets [][]byte, checked []bool) {
 		b.add(f)
 	}
 	for i := range b.n {
-		if v := b.packet(i); v != nil {
+		if v := b.packet(i, 0); v != nil {
 			packets = append(packets, v.ToSlice())
 			checked = append(checked, b.frames[i].checked)
 			v.Release()

@@ -6,6 +6,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
 
 // receiver belongs to the receive goroutine.
@@ -16,9 +17,11 @@ type receiver struct {
 
 // arrival is a packet on its way from the ring to the stack.
 type arrival struct {
-	pkt     *stack.PacketBuffer
-	proto   tcpip.NetworkProtocolNumber
-	checked bool
+	pkt   *stack.PacketBuffer
+	proto tcpip.NetworkProtocolNumber
+	frame int           // of the batch
+	to    *tcp.Endpoint // nil: by the long way
+	id    stack.TransportEndpointID
 }
 
 // receive is the receive goroutine: it ends when the port closes.
@@ -66,14 +69,17 @@ func (e *Endpoint) drain() bool {
 	}
 
 	ready := e.rx.ready[:0]
+	known := 0
 	for i := range b.n {
-		checked := b.frames[i].checked
-		v := b.packet(i)
-		if v == nil {
+		f := &b.frames[i]
+		if f.drop {
 			continue
 		}
-		if pkt, proto, ok := e.wrap(v); ok {
-			ready = append(ready, arrival{pkt, proto, checked})
+		if l := e.express.find(f); l != nil {
+			known++
+			ready = append(ready, arrival{pkt: e.express.board(f, b.packet(i, ipStart)), frame: i, to: l.ep, id: l.id})
+		} else if pkt, proto, ok := e.wrap(b.packet(i, 0)); ok {
+			ready = append(ready, arrival{pkt: pkt, proto: proto, frame: i})
 		}
 	}
 	e.dev.ReleaseRx()
@@ -83,19 +89,26 @@ func (e *Endpoint) drain() bool {
 
 	d := e.dispatcher.Load()
 	for i, a := range ready {
-		if d != nil {
-			e.setTrust(a.checked)
+		switch f := &b.frames[a.frame]; {
+		case d == nil:
+		case a.to != nil:
+			e.express.tcp.QueuePacket(a.to, a.id, a.pkt)
+		default:
+			e.setTrust(f.checked)
 			(*d).DeliverNetworkPacket(a.proto, a.pkt)
+			e.express.learn(f)
 		}
 		a.pkt.DecRef()
-		ready[i].pkt = nil
+		ready[i] = arrival{}
 	}
 
+	e.express.sweep()
 	s := &e.stats
 	s.rxFrames.Add(uint64(frames))
 	s.rxPackets.Add(uint64(len(ready)))
 	s.rxMerged.Add(uint64(b.merged))
 	s.rxCoalesced.Add(uint64(b.coalesced))
+	s.rxKnown.Add(uint64(known))
 	s.rxForeign.Add(uint64(foreign))
 	s.rxRefused.Add(uint64(refused))
 	return true

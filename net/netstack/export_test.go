@@ -1,6 +1,7 @@
 package netstack
 
 import (
+	"net/netip"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -48,3 +49,6 @@ func (s *Stack) TCPStats() TCPStats {
 		ListenOverflow:  t.ListenOverflowSynDrop.Value() + t.ListenOverflowSynCookieSent.Value(),
 	}
 }
+
+// Readdress replaces the IPv4 address, as a lease does.
+func (s *Stack) Readdress(p netip.Prefix) error { return s.setIPv4(Lease{Prefix: p}) }

@@ -132,7 +132,10 @@ func (n *ndp) OnAutoGenAddressDeprecated(tcpip.NICID, tcpip.AddressWithPrefix) {
 
 func (n *ndp) OnAutoGenAddressInvalidated(_ tcpip.NICID, a tcpip.AddressWithPrefix) {
 	addr := fromAddr(a.Address)
-	n.later(func(s *Stack) { s.log.Warn("IPv6 address lost", "address", addr.String()) })
+	n.later(func(s *Stack) {
+		s.link.Forget()
+		s.log.Warn("IPv6 address lost", "address", addr.String())
+	})
 }
 
 func (n *ndp) OnRecursiveDNSServerOption(_ tcpip.NICID, addrs []tcpip.Address, lifetime time.Duration) {

@@ -183,6 +183,7 @@ func (s *Stack) build(dev nic.Device) error {
 		SecureRNG:          rand.Reader,
 	})
 	s.link = link.New(dev, link.Options{Log: s.log})
+	s.link.SetStack(s.stack, ethernetID)
 	if err := s.tune(); err != nil {
 		s.stack.Destroy()
 		return err
@@ -350,6 +351,7 @@ func (s *Stack) setIPv4(l Lease) error {
 		return nil
 	}
 	if old.Prefix != l.Prefix {
+		defer s.link.Forget()
 		if l.Prefix.IsValid() {
 			if err := s.addAddress(ethernetID, l.Prefix); err != nil {
 				return errors.New("netstack: adding " + l.Prefix.String() + ": " + err.String())

@@ -82,4 +82,48 @@ var shortcuts = []cut{
 			{"\tv.write += n\n}\n\n// growCap", "\tclear(v.chunk.data[v.write : v.write+n]); v.write += n\n}\n\n// growCap"},
 		}}},
 	},
+	{
+		// 2,400, and more with the headers of TLS: nearly always the first buffer has
+		// all that is asked for, and is nobody else's.
+		name:   "gVisor's look at headers",
+		module: gvisor,
+		files:  []string{"pkg/buffer/buffer.go"},
+		edits: []edit{{
+			"func (b *Buffer) PullUp(offset, length int) (View, bool) {\n",
+			"func (b *Buffer) PullUp(offset, length int) (View, bool) { if v := b.data.Front(); v != nil && offset >= 0 && length > 0 && length <= v.write-v.read-offset && v.chunk.refCount.Load() <= 1 { return View{read: v.read + offset, write: v.read + offset + length, chunk: v.chunk}, true }\n",
+		}},
+	},
+	{
+		// Segments that come from net/link's express are processed by the goroutine
+		// that received them, instead of another one that has to be woken for each.
+		// And what acknowledges no more than one segment waits until whoever has the
+		// data had his turn: mostly he answers, and the answer carries it. Duplicates,
+		// gaps and larger amounts are acknowledged at once, as ever.
+		name:   "gVisor's hand-over to another goroutine",
+		module: gvisor,
+		files:  []string{"pkg/tcpip/transport/tcp/dispatcher.go"},
+		edits: []edit{
+			{"\t\"math/rand\"\n", "\t\"math/rand\"; \"runtime\"\n"},
+			{
+				"\tif !ep.isOwnedByUser() {\n\t\td.selectProcessor(id).queueEndpoint(ep)\n",
+				"\tif !ep.isOwnedByUser() { if pkt.Hash != 0 && handleInline(ep) { return }\n\t\td.selectProcessor(id).queueEndpoint(ep)\n",
+			},
+			{
+				"func handleConnected(ep *Endpoint) {\n",
+				"func handleConnected(ep *Endpoint) { if handleConnectedSegments(ep); ep.owes.Swap(false) { runtime.Gosched(); ep.mu.Lock(); if ep.EndpointState().connected() && ep.rcv.RcvNxt != ep.snd.MaxSentAck { ep.snd.sendAck() }; ep.mu.Unlock() } }; " +
+					"func handleInline(ep *Endpoint) bool { if st := ep.EndpointState(); !st.connected() || st == StateTimeWait { return false }; handleConnected(ep); return ep.segmentQueue.empty() || ep.isOwnedByUser() }; " +
+					"func handleConnectedSegments(ep *Endpoint) {\n",
+			},
+		},
+		also: []part{
+			{"pkg/tcpip/transport/tcp/connect.go", []edit{{
+				"\tif e.rcv.RcvNxt != e.snd.MaxSentAck {\n\t\te.snd.sendAck()\n\t}\n\n\te.resetKeepaliveTimer(true",
+				"\tif n := e.snd.MaxSentAck.Size(e.rcv.RcvNxt); n != 0 {\n\t\tif n <= seqnum.Size(e.amss) && e.EndpointState() == StateEstablished && e.rcv.pendingRcvdSegments.Len() == 0 { e.owes.Store(true) } else { e.snd.sendAck() }\n\t}\n\n\te.resetKeepaliveTimer(true",
+			}}},
+			{"pkg/tcpip/transport/tcp/endpoint.go", []edit{{
+				"\townedByUser atomicbitops.Uint32\n",
+				"\townedByUser atomicbitops.Uint32; owes atomicbitops.Bool\n",
+			}}},
+		},
+	},
 }
