@@ -57,19 +57,15 @@ func (b *builder) assembly(ctx context.Context, temp string) (replace map[string
 	if b.portable != "" {
 		return replace, nil
 	}
-	out, err := b.run(ctx, "env", "-json", "GOROOT", "GOVERSION", "GOMODCACHE", "GOFIPS140")
+	env, err := b.toolchain(ctx)
 	if err != nil {
 		return nil, err
-	}
-	var env goroot
-	if err := json.Unmarshal([]byte(out), &env); err != nil {
-		return nil, fmt.Errorf("image: go env: %w", err)
 	}
 	if !slices.Contains(armcrypto.Releases, env.GOVERSION) {
 		b.portable = fmt.Sprintf("the assembly was checked with %s, and this is %s", strings.Join(armcrypto.Releases, " and "), env.GOVERSION)
 		return replace, nil
 	}
-	if err := b.useLink(&env, temp); err != nil {
+	if err := b.useLink(env, temp); err != nil {
 		b.portable = err.Error()
 		return replace, nil
 	}
@@ -114,9 +110,22 @@ func goPackage(goroot string, p *armcrypto.Package) string {
 // goroot is what "go env" says of the toolchain.
 type goroot struct{ GOROOT, GOVERSION, GOMODCACHE, GOFIPS140 string }
 
+func (b *builder) toolchain(ctx context.Context) (*goroot, error) {
+	out, err := b.run(ctx, "env", "-json", "GOROOT", "GOVERSION", "GOMODCACHE", "GOFIPS140")
+	if err != nil {
+		return nil, err
+	}
+	var env goroot
+	if err := json.Unmarshal([]byte(out), &env); err != nil {
+		return nil, fmt.Errorf("image: go env: %w", err)
+	}
+	return &env, nil
+}
+
 // useLink sees to a toolchain that is in the module cache, as one that was downloaded
 // is: there the go command replaces no file. It has GOROOT be a link in temp.
 func (b *builder) useLink(env *goroot, temp string) error {
+	// Once it is in use, GOROOT is outside.
 	if env.GOMODCACHE == "" || !strings.HasPrefix(env.GOROOT, env.GOMODCACHE+string(filepath.Separator)) {
 		return nil
 	}

@@ -15,9 +15,6 @@ import (
 	"ingot.dev/board/boards"
 )
 
-// ErrStandard says that a package is one of the standard library's.
-var ErrStandard = errors.New("a package of the standard library can't import a board")
-
 // Tests is how the go command builds test binaries that are images.
 type Tests struct {
 	// Args follow "go test". Flags may stand behind them; Packages come last.
@@ -29,17 +26,20 @@ type Tests struct {
 	Env []string
 	// Go is the go command; empty: "go", from PATH.
 	Go string
+	// Assembly and Portable are as in Image.
+	Assembly []string
+	Portable string
 }
 
 // PrepareTests makes the go command build the tests of any packages into images, of
 // its own module or others. Of opt it uses Package, which here may name many packages
-// and hold patterns such as "./...", Board, Tags, Dir, Go, Symbols and Flags. The files
+// and hold patterns such as "./...", Board, Tags, Overlay, Dir, Go, Symbols and Flags. The files
 // that the go command needs for it are written to dir, which has to be there for as
-// long as it runs.
+// long as it runs. Overlay is read as for Build; "$GOROOT/" at the start of a path
+// stands for where the toolchain is taken from.
 //
 // A package of which the go command can't make sense is left to it: "go test" says
-// what is wrong with it, and goes on with the others. Errors wrap ErrNoGo or
-// ErrStandard.
+// what is wrong with it, and goes on with the others. Errors wrap ErrNoGo.
 func PrepareTests(ctx context.Context, opt Options, dir string) (*Tests, error) {
 	board, err := boards.ByName(opt.Board)
 	if err != nil {
@@ -62,6 +62,19 @@ func PrepareTests(ctx context.Context, opt Options, dir string) (*Tests, error) 
 	replace, err := b.assembly(ctx, dir)
 	if err != nil {
 		return nil, err
+	}
+	if err := b.standard(ctx, packages, dir, replace); err != nil {
+		return nil, err
+	}
+	for path, file := range opt.Overlay {
+		if rest, found := strings.CutPrefix(path, "$GOROOT/"); found {
+			env, err := b.toolchain(ctx)
+			if err != nil {
+				return nil, err
+			}
+			path = filepath.Join(env.GOROOT, filepath.FromSlash(rest))
+		}
+		replace[path] = file
 	}
 	args := opt.Flags
 	if modfile, err := b.linkModules(ctx, packages, dir); err != nil {
@@ -89,6 +102,8 @@ func PrepareTests(ctx context.Context, opt Options, dir string) (*Tests, error) 
 		Packages: opt.Package,
 		Env:      b.environ(),
 		Go:       b.opt.Go,
+		Assembly: b.asm,
+		Portable: b.portable,
 	}
 	if isFiles(b.opt.Package) && len(packages) > 0 {
 		t.Packages = append(slices.Clip(t.Packages), filepath.Join(filepath.Dir(opt.Package[0]), overlayTestName))
@@ -96,8 +111,12 @@ func PrepareTests(ctx context.Context, opt Options, dir string) (*Tests, error) 
 	return t, nil
 }
 
-// tested is a package with tests, and the module that it is of.
-type tested struct{ name, dir, module, moduleDir string }
+// tested is a package with tests, and the module that it is of: none for one of the
+// standard library.
+type tested struct {
+	path, name, dir, module, moduleDir string
+	standard                           bool
+}
 
 // linkModules sees to packages that are in the module cache, where the go command lets
 // no overlay put a file: it makes links to their modules in dir, and a go.mod there
@@ -115,7 +134,7 @@ func (b *builder) linkModules(ctx context.Context, packages []tested, dir string
 	links := map[string]string{} // from a module's path to its link
 	for i := range packages {
 		p := &packages[i]
-		if env.GOMODCACHE == "" || !strings.HasPrefix(p.dir, env.GOMODCACHE+string(filepath.Separator)) {
+		if p.standard || env.GOMODCACHE == "" || !strings.HasPrefix(p.dir, env.GOMODCACHE+string(filepath.Separator)) {
 			continue
 		}
 		if env.GOWORK != "" && env.GOWORK != "off" {
@@ -154,6 +173,48 @@ func (b *builder) linkModules(ctx context.Context, packages []tested, dir string
 	return modfile, err
 }
 
+// standard sees to packages of the standard library, which may only import others of
+// it: it has the go command see the board's packages among those that the library
+// vendors.
+func (b *builder) standard(ctx context.Context, packages []tested, dir string, replace map[string]string) error {
+	if !slices.ContainsFunc(packages, func(p tested) bool { return p.standard }) {
+		return nil
+	}
+	env, err := b.toolchain(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.useLink(env, dir); err != nil {
+		return fmt.Errorf("image: tests of the standard library: %w", err)
+	}
+	for i := range packages {
+		if p := &packages[i]; p.standard {
+			p.dir = filepath.Join(env.GOROOT, "src", filepath.FromSlash(p.path))
+		}
+	}
+	out, err := b.run(ctx, "list", "-deps", "-tags", b.tags(), "-json=ImportPath,Dir,Standard,GoFiles,SFiles", boardPackage)
+	if err != nil {
+		return err
+	}
+	for d := json.NewDecoder(strings.NewReader(out)); d.More(); {
+		var p struct {
+			ImportPath, Dir string
+			Standard        bool
+			GoFiles, SFiles []string
+		}
+		if err := d.Decode(&p); err != nil {
+			return fmt.Errorf("image: go list: %w", err)
+		}
+		if p.Standard {
+			continue
+		}
+		for _, name := range slices.Concat(p.GoFiles, p.SFiles) {
+			replace[filepath.Join(env.GOROOT, "src", "vendor", filepath.FromSlash(p.ImportPath), name)] = filepath.Join(p.Dir, name)
+		}
+	}
+	return nil
+}
+
 func copyFile(to, from string) error {
 	b, err := os.ReadFile(from)
 	if err != nil {
@@ -182,10 +243,8 @@ func (b *builder) tested(ctx context.Context) ([]tested, error) {
 		}
 		switch {
 		case p.Name == "" || p.Dir == "" || len(p.TestGoFiles)+len(p.XTestGoFiles) == 0:
-		case p.Standard:
-			return nil, fmt.Errorf("image: %s: %w", p.ImportPath, ErrStandard)
 		default:
-			packages = append(packages, tested{p.Name, p.Dir, p.Module.Path, p.Module.Dir})
+			packages = append(packages, tested{p.ImportPath, p.Name, p.Dir, p.Module.Path, p.Module.Dir, p.Standard})
 		}
 	}
 	return packages, nil

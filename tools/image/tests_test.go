@@ -24,6 +24,7 @@ func TestPrepareTests(t *testing.T) {
 		t.Skip("compiles for the target")
 	}
 	dir := module(t, map[string]string{
+		"std_test.go":          "package strings_test\n\nimport \"testing\"\n\nfunc TestX(*testing.T) {}\n",
 		"lib/lib.go":           "package lib\n",
 		"lib/lib_test.go":      libTest,
 		"prog/main.go":         plain,
@@ -45,6 +46,8 @@ func TestPrepareTests(t *testing.T) {
 		{"a tag", Options{Package: []string{"./tagged"}, Tags: []string{"fancy"}}, []string{"tagged.test"}},
 		{"a file", Options{Package: []string{"loose/loose_test.go"}}, []string{"loose.test"}},
 		{"the current one", Options{Dir: filepath.Join(dir, "lib")}, []string{"lib.test"}},
+		{"the standard library", Options{Package: []string{"strings", "./lib"}}, []string{"lib.test", "strings.test"}},
+		{"tests of ours for it", Options{Package: []string{"strings"}, Overlay: map[string]string{"$GOROOT/src/strings/our_test.go": filepath.Join(dir, "std_test.go")}}, []string{"strings.test"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.opt.Dir == "" {
@@ -98,7 +101,6 @@ func TestPrepareTestsRefuses(t *testing.T) {
 		is   error
 		want string
 	}{
-		{Options{Package: []string{"strings"}}, ErrStandard, "strings"},
 		{Options{Package: []string{"./lib"}, Board: "toaster"}, nil, "toaster"},
 		{Options{Package: []string{"./lib"}, Go: "go-that-is-not-there"}, ErrNoGo, "go.dev/doc/install"},
 	} {

@@ -165,7 +165,7 @@ func newTestCommand() *cobra.Command {
 		Short: "Run the tests of packages on an emulated board, like 'go test'",
 		Long: `test builds the test binary of each package into an image, boots it in QEMU, and
 reports as 'go test' does, with its exit status: it is 'go test' that does so. Any
-package will do, also of other modules, but those of the standard library. Packages
+package will do, also of other modules and of the standard library. Packages
 are named as for the go command; the default is the current one. As many images are
 built and booted side by side as there are processors.
 
