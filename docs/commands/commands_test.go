@@ -25,6 +25,9 @@ var documents = []struct {
 }{
 	{"README.md", map[string]string{"make": "make", "openssl": "openssl"}},
 	{"CONTRIBUTING.md", nil},
+	{"docs/getting-started.md", map[string]string{"make": "make", "openssl": "openssl"}},
+	{"docs/first-device.md", map[string]string{"openssl": "openssl"}},
+	{"docs/certificates.md", map[string]string{"openssl": "openssl"}},
 	{"docs/ingot.md", map[string]string{"bash": "bash"}},
 	{"docs/boards.md", nil},
 	{"docs/flashing.md", nil},

@@ -21,7 +21,7 @@ import (
 )
 
 // patience is for one command, or for what is to appear: far more than either takes.
-const patience = 10 * time.Minute
+const patience = 5 * time.Minute
 
 // Shell runs the commands of sessions as a reader's shell would. What all of them print is
 // in one place, as in a terminal.

@@ -11,11 +11,14 @@ type group struct {
 var contents = []group{
 	{"Begin", []string{
 		"README.md",
+		"docs/getting-started.md",
+		"docs/first-device.md",
 	}},
 	{"Write firmware", []string{
 		"docs/tlsio.md",
 		"docs/firmware.md",
 		"docs/configuration.md",
+		"docs/certificates.md",
 		"docs/ingot.md",
 	}},
 	{"Boards", []string{
