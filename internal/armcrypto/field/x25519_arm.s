@@ -56,7 +56,7 @@
 #define SWAP 	MOVM.IA	(R0), [R3-R6]; 	MOVM.IA	(R1), [R7, R8, R9, R11]; 	EOR	R3, R7, R12; 	AND	R2, R12; 	EOR	R12, R3; 	EOR	R12, R7; 	EOR	R4, R8, R12; 	AND	R2, R12; 	EOR	R12, R4; 	EOR	R12, R8; 	EOR	R5, R9, R12; 	AND	R2, R12; 	EOR	R12, R5; 	EOR	R12, R9; 	EOR	R6, R11, R12; 	AND	R2, R12; 	EOR	R12, R6; 	EOR	R12, R11; 	MOVM.IA.W	[R3-R6], (R0); 	MOVM.IA.W	[R7, R8, R9, R11], (R1)
 
 // mul multiplies.
-TEXT mul<>(SB), NOSPLIT, $52-0
+TEXT ·mul<>(SB), NOSPLIT, $52-0
 	MOVW	R2, 52(R13)
 
 	// By the lower half.
@@ -142,7 +142,7 @@ TEXT mul<>(SB), NOSPLIT, $52-0
 	RET
 
 // mulAdd multiplies what is at R0 by 121666, and adds what is at R1.
-TEXT mulAdd<>(SB), NOSPLIT, $4-0
+TEXT ·mulAdd<>(SB), NOSPLIT, $4-0
 	MOVW	R2, 4(R13)
 	MOVM.IA	(R0), [R11, R12]
 	ADD	$8, R0, R14
@@ -167,7 +167,7 @@ TEXT mulAdd<>(SB), NOSPLIT, $4-0
 
 // add adds what two multiplications gave. The sum may have a bit more than 256, which
 // counts 38: the lowest word then has room for it.
-TEXT add<>(SB), NOSPLIT, $0-0
+TEXT ·add<>(SB), NOSPLIT, $0-0
 	MOVM.IA	(R0), [R3-R9, R11]
 	MOVM.IA.W	(R1), [R0, R12]
 	ADD.S	R0, R3
@@ -190,7 +190,7 @@ TEXT add<>(SB), NOSPLIT, $0-0
 
 // sub subtracts what two multiplications gave. A borrow brought 2^256, which counts 38, and
 // left more than that.
-TEXT sub<>(SB), NOSPLIT, $0-0
+TEXT ·sub<>(SB), NOSPLIT, $0-0
 	MOVM.IA	(R0), [R3-R9, R11]
 	MOVM.IA.W	(R1), [R0, R12]
 	SUB.S	R0, R3
@@ -222,7 +222,7 @@ TEXT ·x25519Mul(SB), NOSPLIT, $4-12
 	MOVW	a+4(FP), R0
 	MOVW	b+8(FP), R1
 	MOVW	out+0(FP), R2
-	BL	mul<>(SB)
+	BL	·mul<>(SB)
 	RET
 
 // func x25519Swap(l *x25519Ladder, yes uint32)
@@ -242,21 +242,21 @@ TEXT ·x25519Swap(SB), NOSPLIT, $0-8
 //
 // It is a step of the ladder in RFC 7748, section 5; names from there are behind.
 TEXT ·x25519Step(SB), 0, $4-4
-	DO(sub, X3, Z3, T0)     // D
-	DO(sub, X2, Z2, T1)     // B
-	DO(add, X2, Z2, X2)     // A
-	DO(add, X3, Z3, Z2)     // C
-	DO(mul, T0, X2, Z3)     // DA
-	DO(mul, Z2, T1, Z2)     // CB
-	DO(mul, T1, T1, T0)     // BB
-	DO(mul, X2, X2, T1)     // AA
-	DO(add, Z3, Z2, X3)     // DA + CB
-	DO(sub, Z3, Z2, Z2)     // DA - CB
-	DO(mul, T1, T0, X2)
-	DO(sub, T1, T0, T1)     // E
-	DO(mul, Z2, Z2, Z2)
-	DO(mulAdd, T1, T0, T0)  // BB + 121666 E = AA + 121665 E
-	DO(mul, X3, X3, X3)
-	DO(mul, X1, Z2, Z3)
-	DO(mul, T1, T0, Z2)
+	DO(·sub, X3, Z3, T0)     // D
+	DO(·sub, X2, Z2, T1)     // B
+	DO(·add, X2, Z2, X2)     // A
+	DO(·add, X3, Z3, Z2)     // C
+	DO(·mul, T0, X2, Z3)     // DA
+	DO(·mul, Z2, T1, Z2)     // CB
+	DO(·mul, T1, T1, T0)     // BB
+	DO(·mul, X2, X2, T1)     // AA
+	DO(·add, Z3, Z2, X3)     // DA + CB
+	DO(·sub, Z3, Z2, Z2)     // DA - CB
+	DO(·mul, T1, T0, X2)
+	DO(·sub, T1, T0, T1)     // E
+	DO(·mul, Z2, Z2, Z2)
+	DO(·mulAdd, T1, T0, T0)  // BB + 121666 E = AA + 121665 E
+	DO(·mul, X3, X3, X3)
+	DO(·mul, X1, Z2, Z3)
+	DO(·mul, T1, T0, Z2)
 	RET

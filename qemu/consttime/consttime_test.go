@@ -1,0 +1,434 @@
+//go:build unix
+
+package consttime
+
+import (
+	"bufio"
+	"context"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ingot.dev/internal/armcrypto"
+	"ingot.dev/qemu"
+	"ingot.dev/tools/image"
+)
+
+// ours are the functions that are looked at; the guest's leaks are, to see that
+// they are found.
+const ours, leaks = "ingot.dev/internal/armcrypto/", "main.leak"
+
+// patience is much more than anything takes.
+const patience = 20 * time.Minute
+
+var operationLine = regexp.MustCompile(`(?m)^operation: (.*?)\r?$`)
+
+// TestTraces has the guest compute with different secrets, INGOT_SECRETS of them if that
+// is set, and wants the same traces.
+func TestTraces(t *testing.T) {
+	computations := 8
+	if testing.Short() {
+		computations = 4
+	}
+	if text := os.Getenv("INGOT_SECRETS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 2 {
+			t.Fatalf("INGOT_SECRETS=%s is no number of secrets, two at least", text)
+		}
+		computations = n
+	}
+	if _, err := exec.LookPath("qemu-system-arm"); err != nil {
+		t.Skip("needs qemu-system-arm")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "guest.elf")
+	if _, err := image.Build(ctx, image.Options{Package: []string{"ingot.dev/qemu/consttime/guest"}, Output: file, Symbols: true}); err != nil {
+		t.Fatal(err)
+	}
+	code, err := readCode(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(dir, "log")
+	if err := syscall.Mkfifo(log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	type read struct {
+		operations []*operation
+		err        error
+	}
+	done := make(chan read, 1)
+	go func() {
+		f, err := os.Open(log) // until there is one that writes
+		if err != nil {
+			done <- read{err: err}
+			return
+		}
+		defer f.Close()
+		list, err := code.read(f, computations)
+		io.Copy(io.Discard, f)
+		done <- read{list, err}
+	}()
+	m, err := qemu.Start(ctx, qemu.Config{
+		Image:     file,
+		Args:      []string{strconv.Itoa(computations)},
+		Env:       []string{"GOGC=off"}, // it moves stacks
+		ICount:    qemu.ICountDeterministic,
+		ExtraArgs: []string{"-singlestep", "-d", "nochain,exec,cpu", "-dfilter", code.filter(), "-D", log},
+	})
+	if err != nil {
+		// Let the reader go, if nobody did.
+		if f, err := os.OpenFile(log, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
+			f.Close()
+		}
+		t.Fatal(err)
+	}
+	defer m.Stop()
+	result := <-done
+	if status, err := m.Wait(); status != 0 || err != nil {
+		t.Fatalf("the guest ended with %d, %v:\n%s", status, err, m.ConsoleTail())
+	}
+	if result.err != nil {
+		t.Fatal(result.err)
+	}
+	names := operationLine.FindAllStringSubmatch(m.Console(), -1)
+	if len(names) == 0 || len(names) != len(result.operations) {
+		t.Fatalf("%d operations, and traces of %d", len(names), len(result.operations))
+	}
+	for i, op := range result.operations {
+		name := names[i][1]
+		if strings.HasPrefix(name, "leak") {
+			if op.differs == "" {
+				t.Errorf("%s: not found", name)
+			}
+			t.Logf("%s: found: %s", name, op.differs)
+			continue
+		}
+		t.Logf("%s: %d instructions, %d times", name, op.instructions, op.computations)
+		if op.differs != "" {
+			t.Errorf("%s: %s", name, op.differs)
+		}
+		if op.computations != computations || op.instructions < 10 {
+			t.Errorf("%s: %d traces of %d instructions, want %d", name, op.computations, op.instructions, computations)
+		}
+	}
+	for i, s := range code.functions {
+		if !code.seen[i] && s.Name != "main.mark" {
+			t.Errorf("%s was not executed", s.Name)
+		}
+	}
+	// That nothing was forgotten when the guest was made.
+	for i := range armcrypto.Packages {
+		folder := ours + armcrypto.Packages[i].Folder + "."
+		if !slices.ContainsFunc(code.functions, func(s elf.Symbol) bool { return strings.HasPrefix(s.Name, folder) }) {
+			t.Errorf("%s: the guest has none of its functions", folder)
+		}
+	}
+}
+
+// code is the guest's.
+type code struct {
+	functions []elf.Symbol // those that are looked at, and main.mark, by address
+	seen      []bool       // which were executed
+	text      []byte
+	base      uint32
+	mark      uint32
+}
+
+func readCode(file string) (*code, error) {
+	f, err := elf.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	all, err := f.Symbols()
+	if err != nil {
+		return nil, err
+	}
+	c := &code{}
+	for _, s := range all {
+		if elf.ST_TYPE(s.Info) != elf.STT_FUNC {
+			continue
+		}
+		if s.Name == "main.mark" {
+			c.mark = uint32(s.Value)
+		} else if !strings.HasPrefix(s.Name, ours) && !strings.HasPrefix(s.Name, leaks) {
+			continue
+		}
+		c.functions = append(c.functions, s)
+	}
+	slices.SortFunc(c.functions, func(a, b elf.Symbol) int { return int(a.Value) - int(b.Value) })
+	c.seen = make([]bool, len(c.functions))
+	section := f.Section(".text")
+	if section == nil || c.mark == 0 {
+		return nil, errors.New("the guest has no code")
+	}
+	c.base = uint32(section.Addr)
+	c.text, err = section.Data()
+	return c, err
+}
+
+// filter is QEMU's -dfilter.
+func (c *code) filter() string {
+	var list []string
+	for _, s := range c.functions {
+		list = append(list, fmt.Sprintf("%#x+%#x", s.Value, s.Size))
+	}
+	return strings.Join(list, ",")
+}
+
+// function is the one at an address: its index.
+func (c *code) function(pc uint32) (int, bool) {
+	i, found := slices.BinarySearchFunc(c.functions, pc, func(s elf.Symbol, pc uint32) int { return int(uint32(s.Value)) - int(pc) })
+	if !found {
+		i--
+	}
+	return i, i >= 0 && pc-uint32(c.functions[i].Value) < uint32(c.functions[i].Size)
+}
+
+// An operation is what the traces of its computations come to.
+type operation struct {
+	computations int
+	instructions int // of the first computation
+	differs      string
+	first        []uint32 // its trace
+}
+
+// read reads QEMU's log.
+func (c *code) read(log io.Reader, computations int) ([]*operation, error) {
+	var list []*operation
+	var op *operation
+	marks := 0
+	var pending []uint32 // what the last instruction adds to the trace
+	next := 0            // what the trace has so far
+	commit := func() {
+		if op == nil || len(pending) == 0 {
+			return
+		}
+		if op.computations == 1 {
+			op.instructions++
+			op.first = append(op.first, pending...)
+		} else if op.differs == "" && (next+len(pending) > len(op.first) || !slices.Equal(op.first[next:next+len(pending)], pending)) {
+			i, _ := c.function(pending[0])
+			f := c.functions[i]
+			op.differs = fmt.Sprintf("another trace from %s+%#x on: %x", f.Name, pending[0]-uint32(f.Value), pending)
+		}
+		next += len(pending)
+	}
+	lines := bufio.NewReaderSize(log, 1<<16)
+	var regs [16]uint32
+	for {
+		line, err := lines.ReadSlice('\n')
+		if err == io.EOF && len(line) == 0 {
+			break
+		} else if err != nil && err != io.EOF {
+			return nil, err
+		}
+		switch {
+		case line[0] == 'R': // R00=01234567 and three more
+			for ; len(line) >= 12; line = line[min(13, len(line)):] {
+				n := int(line[1]-'0')*10 + int(line[2]-'0')
+				if n > 15 || line[3] != '=' {
+					return nil, fmt.Errorf("registers: %q", line)
+				}
+				v, err := hex(line[4:12])
+				if err != nil {
+					return nil, err
+				}
+				regs[n] = v
+			}
+		case strings.HasPrefix(string(line), "PSR="):
+			psr, err := hex(line[4:12])
+			if err != nil {
+				return nil, err
+			}
+			commit()
+			pending = pending[:0]
+			pc := regs[15]
+			i, ok := c.function(pc)
+			if !ok {
+				return nil, fmt.Errorf("an instruction at %#x, which is in none of the functions", pc)
+			}
+			c.seen[i] = true
+			if c.functions[i].Name == "main.mark" {
+				if pc != c.mark {
+					continue
+				}
+				if op != nil && op.computations > 1 && op.differs == "" && next != len(op.first) {
+					op.differs = fmt.Sprintf("a trace of %d words, the first had %d", next, len(op.first))
+				}
+				next = 0
+				switch marks++; marks % (computations + 1) {
+				case 1:
+					op = &operation{computations: 1}
+					list = append(list, op)
+				case 0:
+					op.first = nil
+					op = nil
+				default:
+					op.computations++
+				}
+				continue
+			}
+			instruction := binary.LittleEndian.Uint32(c.text[pc-c.base:])
+			if isDivision(instruction) {
+				return nil, fmt.Errorf("%s+%#x is a division", c.functions[i].Name, pc-uint32(c.functions[i].Value))
+			}
+			pending = append(pending, pc)
+			if !passes(instruction>>28, psr) {
+				continue
+			}
+			for _, r := range addressRegisters(instruction) {
+				pending = append(pending, regs[r])
+			}
+		case strings.HasPrefix(string(line), "Stopped"): // before the instruction that was announced
+			pending = pending[:0]
+		}
+	}
+	commit()
+	if op != nil {
+		return nil, errors.New("the guest did not end")
+	}
+	return list, nil
+}
+
+// hex reads eight digits.
+func hex(b []byte) (v uint32, err error) {
+	for _, d := range b {
+		switch {
+		case '0' <= d && d <= '9':
+			v = v<<4 | uint32(d-'0')
+		case 'a' <= d && d <= 'f':
+			v = v<<4 | uint32(d-'a'+10)
+		default:
+			return 0, fmt.Errorf("no hexadecimal number: %q", b)
+		}
+	}
+	return v, nil
+}
+
+// passes reports whether an instruction with a condition is executed, ARM DDI 0406C, A8.3.
+func passes(condition, psr uint32) bool {
+	n, z, c, v := psr>>31&1 == 1, psr>>30&1 == 1, psr>>29&1 == 1, psr>>28&1 == 1
+	var is bool
+	switch condition >> 1 {
+	case 0:
+		is = z
+	case 1:
+		is = c
+	case 2:
+		is = n
+	case 3:
+		is = v
+	case 4:
+		is = c && !z
+	case 5:
+		is = n == v
+	case 6:
+		is = n == v && !z
+	default:
+		return true
+	}
+	return is == (condition&1 == 0)
+}
+
+// isDivision tells SDIV and UDIV.
+func isDivision(i uint32) bool {
+	return i>>28 != 15 && (i&0x0ff000f0 == 0x07100010 || i&0x0ff000f0 == 0x07300010)
+}
+
+// addressRegisters are those by which an instruction loads or stores, ARM DDI 0406C,
+// chapters A5 and A7.
+func addressRegisters(i uint32) []uint32 {
+	rn, rm := i>>16&15, i&15
+	switch {
+	case i>>24 == 0xf4: // NEON; there 13 and 15 are no registers
+		if rm == 13 || rm == 15 {
+			return []uint32{rn}
+		}
+		return []uint32{rn, rm}
+	case i>>28 == 15:
+		return nil
+	case i>>26&3 == 1 && i>>25&1 == 0: // LDR, STR, LDRB, STRB
+		return []uint32{rn}
+	case i>>26&3 == 1 && i>>4&1 == 0:
+		return []uint32{rn, rm}
+	case i>>25&7 == 0 && i&0x90 == 0x90 && i>>5&3 != 0: // halfwords, two words
+		if i>>22&1 == 1 {
+			return []uint32{rn}
+		}
+		return []uint32{rn, rm}
+	case i>>23&31 == 3 && i&0xf0 == 0x90: // LDREX, STREX
+		return []uint32{rn}
+	case i>>25&7 == 4, i>>25&7 == 6: // LDM, STM; VLDR, VLDM, VSTR, VSTM
+		return []uint32{rn}
+	}
+	return nil
+}
+
+func TestInstructions(t *testing.T) {
+	for _, c := range []struct {
+		code      uint32
+		text      string
+		registers []uint32
+		division  bool
+	}{
+		{0xe5932004, "ldr r2, [r3, #4]", []uint32{3}, false},
+		{0xe7c3200c, "strb r2, [r3, ip]", []uint32{3, 12}, false},
+		{0xe7932104, "ldr r2, [r3, r4, lsl #2]", []uint32{3, 4}, false},
+		{0xe1d320b4, "ldrh r2, [r3, #4]", []uint32{3}, false},
+		{0xe19320b4, "ldrh r2, [r3, r4]", []uint32{3, 4}, false},
+		{0xe1c320d8, "ldrd r2, [r3, #8]", []uint32{3}, false},
+		{0xe8b000c0, "ldm r0!, {r6, r7}", []uint32{0}, false},
+		{0xe1932f9f, "ldrex r2, [r3]", []uint32{3}, false},
+		{0xed932b02, "vldr d2, [r3, #8]", []uint32{3}, false},
+		{0xf422020d, "vld1.8 {d0-d3}, [r2]!", []uint32{2}, false},
+		{0xf4220205, "vld1.8 {d0-d3}, [r2], r5", []uint32{2, 5}, false},
+		{0xe04e8296, "umaal r8, lr, r6, r2", nil, false},
+		{0xe0050291, "mul r5, r1, r2", nil, false},
+		{0xe0835004, "add r5, r3, r4", nil, false},
+		{0xe2835004, "add r5, r3, #4", nil, false},
+		{0xe6ef2071, "uxtb r2, r1", nil, false},
+		{0xe6bf2f31, "rev r2, r1", nil, false},
+		{0xf2300800, "vadd.i64 d0, d0, d0", nil, false},
+		{0xe712f310, "sdiv r2, r0, r3", nil, true},
+		{0xe732f310, "udiv r2, r0, r3", nil, true},
+	} {
+		if got := addressRegisters(c.code); !slices.Equal(got, c.registers) {
+			t.Errorf("%s: %v, want %v", c.text, got, c.registers)
+		}
+		if got := isDivision(c.code); got != c.division {
+			t.Errorf("%s: a division: %v", c.text, got)
+		}
+	}
+}
+
+func TestPasses(t *testing.T) {
+	const n, z, c, v = 1 << 31, 1 << 30, 1 << 29, 1 << 28
+	for _, tt := range []struct {
+		condition, psr uint32
+		want           bool
+	}{
+		{0, z, true}, {0, c, false}, {1, 0, true}, {2, c, true}, {3, c, false}, {4, n, true}, {6, v, true},
+		{8, c, true}, {8, c | z, false}, {9, c | z, true}, {10, n | v, true}, {10, n, false}, {11, n, true},
+		{12, 0, true}, {12, z, false}, {13, z, true}, {14, 0, true}, {15, 0, true},
+	} {
+		if got := passes(tt.condition, tt.psr); got != tt.want {
+			t.Errorf("condition %d with %#x: %v", tt.condition, tt.psr, got)
+		}
+	}
+}
