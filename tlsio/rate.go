@@ -90,9 +90,10 @@ func (b *bucket) wait() (time.Duration, error) {
 	return max(wait, 0), nil
 }
 
-// turns has handshakes compute one after another: each has a turn from when something
-// has come from its peer until it reads or writes again. A turn is no lock: who has waited
-// for too long goes on without, since a program's functions may take their time in one.
+// turns has handshakes compute one after another: each has a turn from when its client's
+// hello is there until it reads or writes again, and, if it wants a certificate, another
+// one for that. A turn is no lock: who has waited for too long goes on without, since a
+// program's functions may take their time in one.
 type turns struct {
 	room     chan struct{}
 	patience time.Duration
@@ -133,8 +134,8 @@ func (t *turns) begin() bool {
 
 func (t *turns) end() { <-t.room }
 
-// beginTurn is called with what the peer has sent, and endTurn before waiting for more,
-// and when the handshake has ended.
+// beginTurn is called before much is computed, and endTurn before waiting for the peer and
+// when the handshake has ended.
 func (w *wire) beginTurn() {
 	if w.turns != nil && !w.turn {
 		w.turn = w.turns.begin()

@@ -159,17 +159,36 @@ func TestHandshakeRate(t *testing.T) {
 
 // TestTurns: handshakes that take turns never compute at the same time, and all end.
 func TestTurns(t *testing.T) {
+	t.Run("server", func(t *testing.T) { testTurns(t, serverOptions(t), clientOptions(t)) })
+	t.Run("mutual", func(t *testing.T) {
+		so, co := serverOptions(t), clientOptions(t)
+		so.ClientAuth, so.CA = ClientAuthRequire, [][]byte{pki(t).caDER}
+		co.ClientCertificate, co.ClientKey = [][]byte{pki(t).client.cert}, [][]byte{pki(t).client.key}
+		testTurns(t, so, co)
+	})
+}
+
+func testTurns(t *testing.T, so, co TLSOptions) {
 	turn := &turns{make(chan struct{}, 1), limit}
-	var computing, most atomic.Int32
-	so := serverOptions(t)
+	var computing, most, verified atomic.Int32
+	compute := func() {
+		most.Store(max(most.Load(), computing.Add(1)))
+		defer computing.Add(-1)
+		time.Sleep(time.Millisecond)
+	}
 	var errs optionErrors
 	cert := parseIdentities(&errs, "", so.ServerCertificate, "", so.ServerKey)[0]
 	so.ServerCertificate, so.ServerKey = nil, nil
 	so.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-		most.Store(max(most.Load(), computing.Add(1)))
-		defer computing.Add(-1)
-		time.Sleep(time.Millisecond)
+		compute()
 		return &cert, nil
+	}
+	so.VerifyPeer = func(*State) error {
+		verified.Add(1)
+		if so.ClientAuth != ClientAuthNone {
+			compute()
+		}
+		return nil
 	}
 	secure, err := NewServerContext(so)
 	if err != nil {
@@ -179,7 +198,7 @@ func TestTurns(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			c, err := Dial(timeout(t), testNetwork(t), inner.Addr().String(), clientOptions(t))
+			c, err := Dial(timeout(t), testNetwork(t), inner.Addr().String(), co)
 			if err != nil {
 				t.Error(err)
 				return
@@ -205,6 +224,9 @@ func TestTurns(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	if verified.Load() != 8 {
+		t.Errorf("%d clients were judged", verified.Load())
+	}
 	if most.Load() != 1 {
 		t.Errorf("%d handshakes computed at the same time", most.Load())
 	}

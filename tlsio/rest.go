@@ -40,7 +40,7 @@ const keptInput = 48 << 10
 // TLSRest waits for something to read, without crypto/tls's buffers for that: raw, for
 // records, which is empty, and hand, for messages of handshakes. Otherwise each
 // connection keeps the largest that it has ever had. crypto/tls calls it in images, after
-// a change that is made to it on the way to the compiler (tools/image/cuts.go), before
+// a change that is made to it on the way to the compiler (tools/image/resting.go), before
 // it reads from a connection whose handshake is done; elsewhere nobody does.
 func (w *wire) TLSRest(raw, hand *bytes.Buffer) {
 	if w.poller == nil || w.noWait || len(w.prefix) > 0 || w.poller.Readable() {

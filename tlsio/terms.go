@@ -316,6 +316,7 @@ func (t *terms) greet(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	if !ok {
 		return nil, nil
 	}
+	w.beginTurn()
 	c := w.owner
 	c.offered = hello.SignatureSchemes
 	if t.pick != nil {

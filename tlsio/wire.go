@@ -57,7 +57,6 @@ func (wouldBlock) Temporary() bool { return true }
 func (w *wire) Read(p []byte) (int, error) {
 	w.endTurn()
 	if len(w.prefix) > 0 {
-		defer w.beginTurn()
 		n := copy(p, w.prefix)
 		w.prefix = w.prefix[n:]
 		if len(w.prefix) == 0 {
@@ -72,7 +71,9 @@ func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.raw.Read(p)
 	if n > 0 && !w.established {
 		w.gotBytes.Store(true)
-		w.beginTurn()
+		if w.wroteRecord && w.owner.rules.auth != ClientAuthNone {
+			w.beginTurn()
+		}
 	}
 	if e := w.show(Tap.Received, p[:n]); e != nil {
 		err = e

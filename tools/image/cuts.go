@@ -56,19 +56,6 @@ var cuts = append([]cut{
 			"func loadSystemRoots() (*CertPool, error) { return NewCertPool(), nil }; func _() (*CertPool, error) {",
 		}},
 	},
-	{
-		// Not code, but 3.6 KB of memory for each connection that waits, and up
-		// to 40 KB for one that was busy: crypto/tls keeps a connection's largest
-		// buffers for as long as it lives. A transport that has this method
-		// (tlsio's) is asked to wait without them; for others nothing changes.
-		name:  "crypto/tls's buffers of connections that wait",
-		files: []string{"crypto/tls/conn.go"},
-		edits: []edit{{
-			"\t// Read header, payload.\n\tif err := c.readFromUntil(c.conn, recordHeaderLen); err != nil {",
-			"\tif w, ok := c.conn.(interface{ TLSRest(raw, hand *bytes.Buffer) }); ok && handshakeComplete && c.rawInput.Len() == 0 { w.TLSRest(&c.rawInput, &c.hand) }\n" +
-				"\tif err := c.readFromUntil(c.conn, recordHeaderLen); err != nil {",
-		}},
-	},
 	// 150 KB: unrolled arithmetic of the NIST curves' fields. Squares, and the ways to
 	// and from Montgomery's form, are products, too: by the number itself, by R² mod p
 	// and by 1. A square has as many word products as any other product there: with P-256,
@@ -78,7 +65,7 @@ var cuts = append([]cut{
 	fieldCut("224", `{0xffffffff00000001, 0xffffffff00000000, 0xfffffffe00000000, 0xffffffff}`),
 	fieldCut("384", `{0xfffffffe00000001, 0x200000000, 0xfffffffe00000000, 0x200000000, 1, 0}`),
 	fieldCut("521", `{0, 0x400000000000, 0, 0, 0, 0, 0, 0, 0}`),
-}, shortcuts...)
+}, append(resting, shortcuts...)...)
 
 // fieldCut is for the field of one curve; rr is R² mod p, its least significant word first.
 func fieldCut(curve, rr string) cut {

@@ -1,0 +1,72 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+
+	"ingot.dev/board/boards"
+	"ingot.dev/net/netstack"
+)
+
+// Addresses of both ends.
+const (
+	Host  = "10.0.2.2"
+	Guest = "10.0.2.15"
+)
+
+const prefix = "/24"
+
+// A Wire waits for a machine to be plugged in. Close it when that has ended.
+type Wire struct {
+	listener net.Listener
+}
+
+// Listen makes a wire.
+func Listen() (*Wire, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("peer: %w", err)
+	}
+	return &Wire{l}, nil
+}
+
+// Args are for qemu.Config.ExtraArgs; board is a name from package boards, or empty for
+// boards.Default. The machine must have no other network.
+func (w *Wire) Args(board string) ([]string, error) {
+	b, err := boards.ByName(board)
+	if err != nil {
+		return nil, fmt.Errorf("peer: %w", err)
+	}
+	var args []string
+	for i := range b.QEMU.NICPort {
+		args = append(args, "-nic", fmt.Sprintf("hubport,id=unused%d,hubid=%d,model=%s", i, i+1, b.QEMU.NIC))
+	}
+	return append(args, "-nic", fmt.Sprintf("socket,id=net0,model=%s,connect=%s", b.QEMU.NIC, w.listener.Addr())), nil
+}
+
+// Env are settings of package firmware, for qemu.Config.Env: there is no DHCP server.
+func (w *Wire) Env() []string {
+	return []string{"INGOT_ADDR=" + Guest + prefix, "INGOT_GATEWAY=" + Host, "INGOT_IPV6=off"}
+}
+
+// Open returns the stack at the host's end, once QEMU has plugged the machine in. The
+// caller closes it.
+func (w *Wire) Open(ctx context.Context) (*netstack.Stack, error) {
+	stop := context.AfterFunc(ctx, func() { w.listener.Close() })
+	conn, err := w.listener.Accept()
+	if !stop() && err != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("peer: no machine was plugged in: %w", err)
+	}
+	return netstack.Open(ctx, newEnd(conn, net.HardwareAddr{2, 0, 0, 0, 0, 1}), netstack.Config{
+		Address: netip.MustParsePrefix(Host + prefix), NoIPv6: true, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+// Close lets nobody be plugged in any more.
+func (w *Wire) Close() error { return w.listener.Close() }
