@@ -61,6 +61,11 @@ networks: ## the tests of tlsio on the netstack, over wires (internal/simnet)
 test-go: qemu ## Go's own run-programs as images in QEMU; GOTESTDIR= where GOROOT has no test/
 	$(GO) run ./tools/gotest -board $(BOARD) $(if $(GOTESTDIR),-dir $(GOTESTDIR))
 
+# Wycheproof's vectors, too, if WYCHEPROOF names the folder that has them.
+.PHONY: test-crypto
+test-crypto: qemu ## the assembly of ciphers in QEMU: a million comparisons each, the standard library's tests
+	INGOT_CRYPTO_CASES=1000000 $(GO) test -count=1 -v -timeout 4h ./internal/armcrypto
+
 .PHONY: fuzz
 fuzz: ## every fuzzer for FUZZTIME (1m) each
 	tools/fuzz.sh $(FUZZTIME)

@@ -173,6 +173,16 @@ func (b *builder) linkModules(ctx context.Context, packages []tested, dir string
 	return modfile, err
 }
 
+// overlaysTests reports whether the overlay has tests for one of the folders.
+func (b *builder) overlaysTests(dirs ...string) bool {
+	for path := range b.opt.Overlay {
+		if strings.HasSuffix(path, "_test.go") && slices.Contains(dirs, filepath.ToSlash(filepath.Dir(path))) {
+			return true
+		}
+	}
+	return false
+}
+
 // standard sees to packages of the standard library, which may only import others of
 // it: it has the go command see the board's packages among those that the library
 // vendors.
@@ -242,7 +252,8 @@ func (b *builder) tested(ctx context.Context) ([]tested, error) {
 			return nil, fmt.Errorf("image: go list: %w", err)
 		}
 		switch {
-		case p.Name == "" || p.Dir == "" || len(p.TestGoFiles)+len(p.XTestGoFiles) == 0:
+		case p.Name == "" || p.Dir == "":
+		case len(p.TestGoFiles)+len(p.XTestGoFiles) == 0 && !b.overlaysTests(p.Dir, "$GOROOT/src/"+p.ImportPath):
 		default:
 			packages = append(packages, tested{p.ImportPath, p.Name, p.Dir, p.Module.Path, p.Module.Dir, p.Standard})
 		}

@@ -25,6 +25,7 @@ func TestPrepareTests(t *testing.T) {
 	}
 	dir := module(t, map[string]string{
 		"std_test.go":          "package strings_test\n\nimport \"testing\"\n\nfunc TestX(*testing.T) {}\n",
+		"none_test.go":         "package sha256\n\nimport \"testing\"\n\nfunc TestX(*testing.T) {}\n",
 		"lib/lib.go":           "package lib\n",
 		"lib/lib_test.go":      libTest,
 		"prog/main.go":         plain,
@@ -48,6 +49,7 @@ func TestPrepareTests(t *testing.T) {
 		{"the current one", Options{Dir: filepath.Join(dir, "lib")}, []string{"lib.test"}},
 		{"the standard library", Options{Package: []string{"strings", "./lib"}}, []string{"lib.test", "strings.test"}},
 		{"tests of ours for it", Options{Package: []string{"strings"}, Overlay: map[string]string{"$GOROOT/src/strings/our_test.go": filepath.Join(dir, "std_test.go")}}, []string{"strings.test"}},
+		{"tests of ours where it has none", Options{Package: []string{"crypto/internal/fips140/sha256"}, Overlay: map[string]string{"$GOROOT/src/crypto/internal/fips140/sha256/our_test.go": filepath.Join(dir, "none_test.go")}}, []string{"sha256.test"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.opt.Dir == "" {

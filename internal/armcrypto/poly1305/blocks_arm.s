@@ -12,8 +12,9 @@
 //	d3 = h0*r3 + h1*r2 + h2*r1 + h3*r0 + h4*s3
 //	d4 = h4*r0
 //
-// with the upper half of each going to the next. h4 is at most 6, after a block was added,
-// so each sum is below 2⁶³. What d4 has from 2¹³⁰ up, times five, goes to h0.
+// with the upper half of each going to the next. What d4 has from 2¹³⁰ up, times five, goes
+// to h0. That leaves h4 at most 4, and 6 once a block was added: so each sum is below 2⁶³,
+// d4 below 2³¹ + 2³⁰, and what goes to h0 fits a word.
 
 #define H0 R0
 #define H1 R1
@@ -47,6 +48,16 @@ TEXT ·blocksARM(SB), 0, $20-16
 	MOVW S1R3, WORDS1(R13)
 	MOVW h+0(FP), X
 	MOVM.IA (X), [R0-R4]
+
+	// What h has from 2¹³⁰ up, times five, goes to h0.
+	BIC    $3, H4, X
+	ADD    H4>>2, X, X
+	AND    $3, H4, H4
+	ADD.S  X, H0, H0
+	ADC.S  $0, H1, H1
+	ADC.S  $0, H2, H2
+	ADC.S  $0, H3, H3
+	ADC    $0, H4, H4
 
 block:
 	MOVW   msg+8(FP), X

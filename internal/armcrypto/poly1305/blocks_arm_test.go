@@ -91,6 +91,7 @@ func TestExtremes(t *testing.T) {
 	hs := [][3]uint64{
 		{}, {1}, {ones, ones, 3}, {ones - 4, ones, 3}, {ones - 5, ones, 3}, {ones - 3, ones, 3},
 		{0, 0, 4}, {1<<32 - 1, 0, 4}, {0, 0, 3}, {ones}, {0, ones}, {ones, ones}, {0, 0, 2}, {1 << 32}, {0, 1 << 32},
+		{ones - 10, ones, 7}, {0, 0, 7}, {1, 0, 7}, {ones, ones, 7}, {ones, ones, 100}, // more than the standard library's code leaves
 	}
 	rs := [][2]uint64{{ones, ones}, {}, {1}, {4, 4}, {ones, 0}, {0, ones}, {1 << 32, 0}, {0, 1 << 32}, {0x0fffffff, 0}, {0, 0x0ffffffc}, {5, 1 << 59}}
 	var msgs [][]byte
