@@ -66,6 +66,9 @@ func ours(option string) string {
 // because it makes others in turn.
 func (e *Endpoint) Share(n int) { e.share = n }
 
+// IdleTimeout returns the option, with its default; 0 is no limit.
+func (e *Endpoint) IdleTimeout() time.Duration { return e.idle }
+
 // StallTimeout returns the option, with its default; 0 is no limit.
 func (e *Endpoint) StallTimeout() time.Duration { return e.stall }
 

@@ -50,8 +50,9 @@ func newDialer(to string, dial func(context.Context) (net.Conn, error)) *dialer 
 	return &dialer{to: to, dial: dial, turn: make(chan struct{}, 1)}
 }
 
-// connect makes a connection, or waits for one until ctx ends.
-func (d *dialer) connect(ctx context.Context) (net.Conn, error) {
+// connect makes a connection, or waits for one until ctx ends. An attempt goes on until
+// dialing ends.
+func (d *dialer) connect(ctx, dialing context.Context) (net.Conn, error) {
 	start, attempts := time.Now(), 0
 	fail := func(err error) (net.Conn, error) {
 		return nil, &UnreachableError{d.to, time.Since(start), attempts, err}
@@ -60,7 +61,7 @@ func (d *dialer) connect(ctx context.Context) (net.Conn, error) {
 		away, _, last := d.state()
 		if !away {
 			attempts++
-			conn, err := d.attempt(ctx)
+			conn, err := d.attempt(dialing)
 			if err == nil {
 				return conn, nil
 			}
@@ -88,7 +89,7 @@ func (d *dialer) connect(ctx context.Context) (net.Conn, error) {
 			return fail(last)
 		}
 		attempts++
-		conn, err := d.attempt(ctx)
+		conn, err := d.attempt(dialing)
 		<-d.turn
 		switch {
 		case err == nil:
@@ -105,8 +106,8 @@ func (d *dialer) state() (away bool, pause time.Duration, err error) {
 	return d.away, d.pause, d.err
 }
 
-// attempt dials once, and notes what came of it. An attempt whose own time was up says
-// nothing of the server.
+// attempt dials once, and notes what came of it. An attempt that was called off, because
+// its client left, says nothing of the server.
 func (d *dialer) attempt(ctx context.Context) (net.Conn, error) {
 	conn, err := d.dial(ctx)
 	d.mu.Lock()
@@ -114,6 +115,7 @@ func (d *dialer) attempt(ctx context.Context) (net.Conn, error) {
 	switch {
 	case err == nil:
 		d.away, d.pause, d.err = false, 0, nil
+	case errors.Is(ctx.Err(), context.Canceled):
 	case !d.away:
 		d.away, d.pause, d.err = true, firstPause, err
 	default:

@@ -32,6 +32,10 @@
 // that grow from 100 ms to 5 s; when it succeeds, the others follow at once. A server
 // whose certificate isn't accepted is not waited for.
 //
+// What a client sends while it waits is kept, up to 64 KB, and one that breaks off or is
+// idle for too long ends the wait. One that ends properly may have said all that it wants
+// to, and is kept: TCP doesn't tell that from a client that is gone.
+//
 // TLS sessions are resumed on both sides, also with a server that has restarted, if that
 // kept its ticket keys.
 //

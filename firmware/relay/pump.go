@@ -19,7 +19,7 @@ var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 // A flow is what passes in one direction.
 type flow struct {
-	to        net.Conn
+	to        io.Writer
 	n         int64 // bytes that to has taken
 	readErr   error
 	writeErr  error
@@ -43,13 +43,7 @@ func (f *flow) run(from net.Conn, allowTruncation bool) {
 		f.plain(from)
 	}
 	if f.ok() {
-		// Its error is that the other is gone already. If that was no proper end, the
-		// opposite direction has it.
-		if c, ok := f.to.(interface{ CloseWrite() error }); ok {
-			c.CloseWrite()
-		} else {
-			f.writeErr = errors.ErrUnsupported
-		}
+		f.writeErr = closeWrite(f.to)
 	}
 }
 

@@ -92,12 +92,16 @@ func (r *relay) service(dialer func(*firmware.System) (*dialer, error)) firmware
 	return service
 }
 
-// guard puts the endpoint's limit on stalls on a connection to the server.
+// guard puts the endpoint's limits on a connection to the server. Nobody reads from a
+// client that has sent everything, and so nobody would notice that its connection is idle:
+// then the server's is as well, and is given a little longer so that it isn't what ends
+// other connections.
 func (r *relay) guard(conn net.Conn, err error) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return endpoint.Guard(conn, 0, r.endpoint.StallTimeout(), nil), nil
+	idle := r.endpoint.IdleTimeout()
+	return endpoint.Guard(conn, idle+idle/4, r.endpoint.StallTimeout(), nil), nil
 }
 
 // guarded is a network whose connections are guarded.
@@ -110,31 +114,81 @@ func (n *guarded) DialContext(ctx context.Context, network, address string) (net
 	return n.relay.guard(n.Network.DialContext(ctx, network, address))
 }
 
+// errLeft ends the attempts to reach a server for a client that is gone.
+var errLeft = errors.New("the client left")
+
+// leaveTime is how long an attempt that is under way may go on then. A server that has seen
+// it must learn that this was no proper end, and for that there has to be a connection.
+const leaveTime = 3 * time.Second
+
 // serve passes one connection on.
 func (r *relay) serve(ctx context.Context, client net.Conn) {
 	line := record{start: time.Now(), remote: client.RemoteAddr()}
-	dialing, cancel := ctx, context.CancelFunc(func() {})
+	dialing, cancel := context.WithCancel(ctx)
 	if r.timeout > 0 {
 		dialing, cancel = context.WithTimeout(ctx, r.timeout)
 	}
-	server, err := r.dialer.connect(dialing)
-	cancel()
+	defer cancel()
+	waiting, leave := context.WithCancelCause(dialing)
+	defer leave(nil)
+	// The client is read from at once: nothing else tells that it breaks off.
+	in := inward{to: newLate(), connected: make(chan struct{}), ended: make(chan struct{})}
+	in.flow.to = in.to
+	go func() {
+		defer close(in.ended)
+		in.run(client, r.allowTruncation)
+		if !in.ok() {
+			leave(errLeft)
+			defer time.AfterFunc(leaveTime, cancel).Stop()
+			<-in.connected
+			in.settle()
+		}
+	}()
+	server, err := r.dialer.connect(waiting, dialing)
 	if err != nil {
+		left := context.Cause(waiting) == errLeft
 		endpoint.Reset(client)
-		if line.end = "shutdown"; ctx.Err() == nil {
-			r.endpoint.Tally.Fail(tally.Upstream)
+		in.to.fail(err)
+		in.settle = func() {}
+		close(in.connected)
+		<-in.ended
+		switch {
+		case ctx.Err() != nil:
+			line.end = "shutdown"
+		case left:
+			line.end, line.err = "client", in.readErr
+			r.broken(line.err)
+		default:
 			line.end, line.err = "server", err
+			r.endpoint.Tally.Fail(tally.Upstream)
 		}
 		line.secured(client)
 	} else {
 		line.secured(client, server)
-		r.exchange(ctx, &line, client, server)
+		r.exchange(ctx, &line, client, server, &in)
 	}
 	line.log(r.log, r.endpoint.Name, r.dialer.to)
 }
 
+// An inward flow is what a client sends. It begins before there is a server.
+type inward struct {
+	flow
+	to        *late
+	connected chan struct{} // closed when there is a server, or won't be one
+	settle    func()        // set before: what to do if the flow ends badly
+	ended     chan struct{} // closed at the flow's end
+}
+
+// broken counts a connection that did not end as it should. What timeouts have ended is
+// counted where that was done.
+func (r *relay) broken(err error) {
+	if !errors.Is(err, endpoint.ErrIdle) && !errors.Is(err, endpoint.ErrStalled) {
+		r.endpoint.Tally.Fail(tally.Broken)
+	}
+}
+
 // exchange passes on what both sides send until both have ended.
-func (r *relay) exchange(ctx context.Context, line *record, client, server net.Conn) {
+func (r *relay) exchange(ctx context.Context, line *record, client, server net.Conn, in *inward) {
 	defer server.Close()
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 	var first sync.Once
@@ -152,15 +206,20 @@ func (r *relay) exchange(ctx context.Context, line *record, client, server net.C
 		endpoint.Reset(client)
 		endpoint.Reset(server)
 	}
-	in, out := flow{to: server}, flow{to: client}
-	var both sync.WaitGroup
-	both.Go(func() {
-		out.run(server, r.allowTruncation)
-		settle(&out, "server", "client")
+	in.settle = func() { settle(&in.flow, "client", "server") }
+	close(in.connected)
+	// Beside what follows: a server may want to be read from before it reads.
+	var started sync.WaitGroup
+	started.Go(func() {
+		if err := in.to.start(server); err != nil {
+			settle(&flow{writeErr: err}, "client", "server")
+		}
 	})
-	in.run(client, r.allowTruncation)
-	settle(&in, "client", "server")
-	both.Wait()
+	out := flow{to: client}
+	out.run(server, r.allowTruncation)
+	settle(&out, "server", "client")
+	<-in.ended
+	started.Wait()
 
 	line.in, line.out = in.n, out.n
 	switch {
@@ -168,10 +227,10 @@ func (r *relay) exchange(ctx context.Context, line *record, client, server net.C
 		line.end = "closed"
 	case ctx.Err() != nil:
 		line.end, line.err = "shutdown", nil
-	case line.end == "server":
+	case errors.Is(line.err, endpoint.ErrIdle), line.end != "server":
+		r.broken(line.err)
+	default:
 		r.endpoint.Tally.Fail(tally.Upstream)
-	case !errors.Is(line.err, endpoint.ErrIdle) && !errors.Is(line.err, endpoint.ErrStalled):
-		r.endpoint.Tally.Fail(tally.Broken)
 	}
 	r.endpoint.Tally.Messages.Add(1)
 }
