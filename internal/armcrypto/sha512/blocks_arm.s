@@ -78,7 +78,9 @@
 	VADDQ(24, w0, w0)
 
 // func blocksARM(h *[8]uint64, k *[80]uint64, p *byte, n int)
-TEXT ·blocksARM(SB), 0, $0-16
+//
+// Its frame is there for its prologue, which looks for preemption.
+TEXT ·blocksARM(SB), 0, $4-16
 	MOVW	h+0(FP), R0
 	MOVW	k+4(FP), R1
 	MOVW	p+8(FP), R2
