@@ -42,8 +42,7 @@ be looked at: one costs 20,000 instructions.
 
 A program of one's own has its profile by runtime/pprof, as anywhere.`,
 		Example: `  ingot profile
-  ingot profile --load handshake --busy 3s
-  go tool pprof -top build/profile.pb.gz`,
+  ingot profile --load handshake --busy 3s`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
