@@ -31,10 +31,12 @@ const (
 	PartCount = "count" // instructions
 
 	PartLayers = "layers" // which layers they belong to
+
+	PartPortable = "portable" // speed and count without assembly for ciphers
 )
 
 // Parts lists them.
-func Parts() []string { return []string{PartBoot, PartSpeed, PartCount, PartLayers} }
+func Parts() []string { return []string{PartBoot, PartSpeed, PartCount, PartLayers, PartPortable} }
 
 // Options says what to measure. Certs is required.
 type Options struct {
@@ -99,6 +101,13 @@ type run struct {
 	client  *tls.Config
 	dir     string // for images
 	result  *Result
+
+	noARMAsm bool // the image's cryptography is portable code
+}
+
+// takes reports whether a part is to be run.
+func (r *run) takes(part string) bool {
+	return len(r.opt.Parts) == 0 || slices.Contains(r.opt.Parts, part)
 }
 
 // Run measures. Errors wrap those of packages image and qemu.
@@ -113,6 +122,9 @@ func Run(ctx context.Context, opt Options) (*Result, error) {
 		if !slices.Contains(Parts(), p) {
 			return nil, fmt.Errorf("unknown part %q; known: %s", p, strings.Join(Parts(), ", "))
 		}
+	}
+	if r := (&run{opt: opt}); r.takes(PartPortable) && !r.takes(PartSpeed) && !r.takes(PartCount) {
+		return nil, errBeside
 	}
 	binary, err := qemu.Find(opt.Board)
 	if err != nil {
@@ -133,8 +145,8 @@ func Run(ctx context.Context, opt Options) (*Result, error) {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{PartBoot, r.boots}, {PartSpeed, r.speed}, {PartCount, r.count}, {PartLayers, r.layers}} {
-		if len(opt.Parts) > 0 && !slices.Contains(opt.Parts, part.name) {
+	}{{PartBoot, r.boots}, {PartSpeed, r.speed}, {PartCount, r.count}, {PartLayers, r.layers}, {PartPortable, r.portable}} {
+		if !r.takes(part.name) {
 			continue
 		}
 		if err := part.run(ctx); err != nil {
@@ -186,17 +198,21 @@ func (r *run) build(ctx context.Context, name string, tags ...string) (*image.Im
 	r.say("building %s", name)
 	return image.Build(ctx, image.Options{
 		Package: []string{firmwarePackage}, Output: filepath.Join(r.dir, name+".elf"),
-		Board: r.opt.Board, Tags: tags, NoBudget: true,
+		Board: r.opt.Board, Tags: tags, NoBudget: true, NoARMAsm: r.noARMAsm,
 	})
 }
 
 // benchImage returns the benchmark image, built once.
 func (r *run) benchImage(ctx context.Context) (string, error) {
-	file := filepath.Join(r.dir, "bench.elf")
+	name := "bench"
+	if r.noARMAsm {
+		name += "-portable"
+	}
+	file := filepath.Join(r.dir, name+".elf")
 	if _, err := os.Stat(file); err == nil {
 		return file, nil
 	}
-	im, err := r.build(ctx, "bench", "bench")
+	im, err := r.build(ctx, name, "bench")
 	if err != nil {
 		return "", err
 	}

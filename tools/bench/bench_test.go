@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +122,25 @@ func TestTable(t *testing.T) {
 		if strings.TrimRight(line, " \n")+"\n" != line {
 			t.Errorf("trailing spaces: %q", line)
 		}
+	}
+}
+
+// What an image with portable cryptography takes stands beside, if it was measured.
+func TestPortableColumn(t *testing.T) {
+	r := sample()
+	var before, after bytes.Buffer
+	if err := r.WriteTable(&before); err != nil || strings.Contains(before.String(), "portable") {
+		t.Errorf("%v, with something portable:\n%s", err, &before)
+	}
+	r.Metrics[3].Portable = 98.25
+	if err := r.WriteTable(&after); err != nil {
+		t.Fatal(err)
+	}
+	if ok, _ := regexp.MatchString(`(?s)measured +portable +at most +TamaGo.*TLS in +66.5 +instructions/byte +98.2 +95.8\n(.*\n)?portable: an image`, after.String()); !ok {
+		t.Errorf("not beside:\n%s", &after)
+	}
+	if _, err := Run(t.Context(), Options{Parts: []string{PartPortable}}); !errors.Is(err, errBeside) {
+		t.Errorf("beside nothing: %v", err)
 	}
 }
 

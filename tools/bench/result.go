@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -31,6 +32,9 @@ type Metric struct {
 	// Limit is the most that it should be; zero for none.
 	Limit float64 `json:"limit,omitempty"`
 	Note  string  `json:"note,omitempty"`
+	// Portable is the same, of an image whose cryptography is portable code; zero for
+	// not measured.
+	Portable float64 `json:"portable,omitempty"`
 
 	group string
 }
@@ -99,7 +103,12 @@ func (r *Result) WriteTable(w io.Writer) error {
 	fmt.Fprintf(w, "%s, %s, %s\n", r.Board, r.Go, r.QEMU)
 	var table bytes.Buffer
 	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "\tmeasured\t\tat most\tTamaGo*\t\n")
+	beside := slices.ContainsFunc(r.Metrics, func(m Metric) bool { return m.Portable != 0 })
+	header := ""
+	if beside {
+		header = "portable\t"
+	}
+	fmt.Fprintf(t, "\tmeasured\t\t%sat most\tTamaGo*\t\n", header)
 	group := ""
 	for _, m := range r.Metrics {
 		if strings.HasPrefix(m.ID, layerPrefix) {
@@ -107,7 +116,7 @@ func (r *Result) WriteTable(w io.Writer) error {
 		}
 		if m.group != group {
 			group = m.group
-			fmt.Fprintf(t, "%s\t\t\t\t\t\n", group)
+			fmt.Fprintf(t, "%s\t\t\t%s\t\t\n", group, strings.Repeat("\t", len(header)/len("portable")))
 		}
 		ref := ""
 		if m.Reference != 0 {
@@ -115,13 +124,20 @@ func (r *Result) WriteTable(w io.Writer) error {
 		} else if zeroReference[m.ID] {
 			ref = "0"
 		}
+		portable := ""
+		if m.Portable != 0 {
+			portable = number(m.Portable)
+		}
+		if beside {
+			portable += "\t"
+		}
 		limit := ""
 		if m.Limit != 0 {
 			if limit = number(m.Limit); m.Value > m.Limit {
 				limit += " EXCEEDED"
 			}
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", m.Title, number(m.Value), m.Unit, limit, ref, m.Note)
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s%s\t%s\t%s\n", m.Title, number(m.Value), m.Unit, portable, limit, ref, m.Note)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -132,6 +148,10 @@ func (r *Result) WriteTable(w io.Writer) error {
 		}
 	}
 	if err := r.writeLayers(w); err != nil {
+		return err
+	}
+	if !beside {
+	} else if _, err := fmt.Fprintln(w, "portable: an image without assembly for ciphers. At the host's speed it says less than in instructions: QEMU is slow at NEON's."); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(w, "* another firmware with the same stack, from a run on another machine: a scale, not a comparison.")

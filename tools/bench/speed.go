@@ -12,15 +12,19 @@ import (
 
 // speed measures the benchmark image at the host's speed.
 func (r *run) speed(ctx context.Context) error {
+	return r.atSpeed(ctx, []func(context.Context, *qemu.Machine, *target, *control) error{
+		r.memoryAfterBoot, r.idleCPU, r.rates, r.handshakeRates, r.transferRates, r.echoTimes, r.memoryHeld,
+	})
+}
+
+func (r *run) atSpeed(ctx context.Context, steps []func(context.Context, *qemu.Machine, *target, *control) error) error {
 	m, t, c, err := r.boot(ctx, "")
 	if err != nil {
 		return err
 	}
 	defer m.Stop()
 	defer c.Close()
-	for _, step := range []func(context.Context, *qemu.Machine, *target, *control) error{
-		r.memoryAfterBoot, r.idleCPU, r.rates, r.handshakeRates, r.transferRates, r.echoTimes, r.memoryHeld,
-	} {
+	for _, step := range steps {
 		if err := step(ctx, m, t, c); err != nil {
 			return describe(m, err)
 		}
