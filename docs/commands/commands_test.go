@@ -28,6 +28,7 @@ var documents = []struct {
 	{"docs/getting-started.md", map[string]string{"make": "make", "openssl": "openssl"}},
 	{"docs/first-device.md", map[string]string{"openssl": "openssl"}},
 	{"docs/certificates.md", map[string]string{"openssl": "openssl"}},
+	{"docs/porting.md", nil},
 	{"docs/ingot.md", map[string]string{"bash": "bash"}},
 	{"docs/boards.md", nil},
 	{"docs/flashing.md", nil},

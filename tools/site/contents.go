@@ -24,6 +24,7 @@ var contents = []group{
 	{"Boards", []string{
 		"docs/boards.md",
 		"docs/flashing.md",
+		"docs/porting.md",
 	}},
 	{"Judge it", []string{
 		"CAVEATS.md",
