@@ -103,7 +103,7 @@ qemu:
 # What the end-to-end tests talk to; without them those tests would be skipped.
 .PHONY: peers
 peers:
-	@PATH="$$PATH:/usr/sbin" tools/install.sh openssl curl gnutls-cli:gnutls-bin tshark node:nodejs ssh-keygen:openssh-client chromium mkimage:u-boot-tools imx_usb:imx-usb-loader mosquitto mosquitto_pub:mosquitto-clients
+	@PATH="$$PATH:/usr/sbin" tools/install.sh openssl curl gnutls-cli:gnutls-bin tshark node:nodejs ssh-keygen:openssh-client chromium gdb-multiarch mkimage:u-boot-tools imx_usb:imx-usb-loader mosquitto mosquitto_pub:mosquitto-clients
 
 # The go command knows better than make what is up to date.
 .PHONY: $(INGOT)

@@ -21,7 +21,7 @@ import (
 
 // documents are those whose Go code must compile and whose links must lead
 // somewhere.
-var documents = []string{"tlsio.md", "firmware.md", "configuration.md", "architecture.md", "ingot.md", "getting-started.md", "first-device.md", "certificates.md", "porting.md", "boards.md", "flashing.md", "security.md", "ciphers.md", "../README.md", "../CONTRIBUTING.md", "../CAVEATS.md",
+var documents = []string{"tlsio.md", "firmware.md", "configuration.md", "architecture.md", "ingot.md", "getting-started.md", "first-device.md", "certificates.md", "porting.md", "debugging.md", "../SECURITY.md", "boards.md", "flashing.md", "security.md", "ciphers.md", "../README.md", "../CONTRIBUTING.md", "../CAVEATS.md",
 	"../examples/baremetal/README.md", "../examples/pinned/README.md", "../examples/sensor/README.md"}
 
 // given are what the snippets of a document may use without saying where it comes

@@ -29,6 +29,7 @@ var documents = []struct {
 	{"docs/first-device.md", map[string]string{"openssl": "openssl"}},
 	{"docs/certificates.md", map[string]string{"openssl": "openssl"}},
 	{"docs/porting.md", nil},
+	{"docs/debugging.md", map[string]string{"openssl": "openssl", "gdb-multiarch": "gdb-multiarch", "tshark": "tshark"}},
 	{"docs/ingot.md", map[string]string{"bash": "bash"}},
 	{"docs/boards.md", nil},
 	{"docs/flashing.md", nil},

@@ -20,6 +20,7 @@ var contents = []group{
 		"docs/configuration.md",
 		"docs/certificates.md",
 		"docs/ingot.md",
+		"docs/debugging.md",
 	}},
 	{"Boards", []string{
 		"docs/boards.md",
@@ -29,6 +30,7 @@ var contents = []group{
 	{"Judge it", []string{
 		"CAVEATS.md",
 		"docs/security.md",
+		"SECURITY.md",
 	}},
 	{"How it works", []string{
 		"docs/architecture.md",
