@@ -46,24 +46,25 @@ var markdown = goldmark.New(
 	)),
 )
 
-// pagePath says where a document is on the site: docs/ is its root.
+// pagePath says where a document is on the site: docs/ is its root, and what is beside that
+// is in project/ (there are a SECURITY.md and a docs/security.md).
 func pagePath(document string) string {
-	if document == "README.md" {
+	name, inDocs := strings.CutPrefix(strings.TrimSuffix(document, ".md"), "docs/")
+	dir, base := path.Split(name)
+	switch {
+	case document == "README.md":
 		return "index.html"
+	case base == "README":
+		base = "index"
+	case dir == "" && !inDocs:
+		dir = "project/"
 	}
-	name := strings.TrimSuffix(strings.TrimPrefix(document, "docs/"), ".md")
-	if dir, ok := strings.CutSuffix(name, "/README"); ok {
-		return dir + "/index.html"
-	}
-	return strings.ToLower(path.Base(name)) + ".html"
+	return dir + strings.ToLower(base) + ".html"
 }
 
 // parse reads a document. Errors begin with the line's number.
 func parse(document string, source []byte) (*page, error) {
 	p := &page{Document: document, Path: pagePath(document), source: source}
-	if dir := path.Dir(strings.TrimPrefix(document, "docs/")); dir != "." && path.Base(document) != "README.md" {
-		p.Path = dir + "/" + path.Base(p.Path)
-	}
 	context := parser.NewContext(parser.WithIDs(&ids{seen: map[string]bool{}}))
 	p.node = markdown.Parser().Parse(text.NewReader(source), parser.WithContext(context))
 	err := ast.Walk(p.node, func(n ast.Node, entering bool) (ast.WalkStatus, error) {

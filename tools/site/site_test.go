@@ -248,6 +248,29 @@ func TestForgotten(t *testing.T) {
 	}
 }
 
+// TestPaths: no two documents have the same page.
+func TestPaths(t *testing.T) {
+	seen := map[string]string{}
+	for _, g := range contents {
+		for _, document := range g.Documents {
+			p := pagePath(document)
+			if seen[p] != "" {
+				t.Errorf("%s and %s are both %s", document, seen[p], p)
+			}
+			seen[p] = document
+		}
+	}
+	for document, want := range map[string]string{
+		"README.md": "index.html", "docs/ingot.md": "ingot.html", "SECURITY.md": "project/security.html",
+		"docs/conformance/README.md": "conformance/index.html", "docs/conformance/bun.md": "conformance/bun.html",
+		"examples/sensor/README.md": "examples/sensor/index.html",
+	} {
+		if got := pagePath(document); got != want {
+			t.Errorf("%s: %s, want %s", document, got, want)
+		}
+	}
+}
+
 // TestIDs: headings are named as on GitHub.
 func TestIDs(t *testing.T) {
 	s := &ids{seen: map[string]bool{}}
