@@ -96,6 +96,10 @@ bench-baseline: certs qemu $(INGOT) ## write that file
 profile: certs qemu $(INGOT) ## what the firmware's instructions are spent on, as a flame graph (LOAD=handshake, tls-in ...)
 	$(INGOT) profile --board $(BOARD) $(if $(LOAD),--load $(LOAD))
 
+.PHONY: profile-boot
+profile-boot: certs qemu $(INGOT) ## instructions from reset to the first handshake, docs/boot.svg
+	$(INGOT) profile --board $(BOARD) --boot --svg docs/boot.svg
+
 .PHONY: qemu
 qemu:
 	@tools/install.sh qemu-system-arm

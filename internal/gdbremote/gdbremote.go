@@ -47,6 +47,26 @@ func (c *Client) Command(text string) (string, error) {
 	return answer, nil
 }
 
+// Monitor has QEMU's monitor answer a command, and returns what that prints.
+func (c *Client) Monitor(command string) (string, error) {
+	answer, err := c.Command("qRcmd," + hex.EncodeToString([]byte(command)))
+	var text []byte
+	for err == nil && strings.HasPrefix(answer, "O") && answer != "OK" {
+		var b []byte
+		if b, err = hex.DecodeString(answer[1:]); err == nil {
+			text = append(text, b...)
+			answer, err = c.answer()
+		}
+	}
+	if err == nil && answer != "OK" {
+		err = fmt.Errorf("answer %q", answer)
+	}
+	if err != nil {
+		return "", fmt.Errorf("monitor command %q: %w", command, err)
+	}
+	return string(text), nil
+}
+
 func (c *Client) answer() (string, error) {
 	if _, err := c.in.ReadString('$'); err != nil { // behind the "+"
 		return "", err

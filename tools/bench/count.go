@@ -17,6 +17,9 @@ const countMode = "shift=0"
 
 // count measures in instructions.
 func (r *run) count(ctx context.Context) error {
+	if err := r.bootInstructions(ctx); err != nil {
+		return err
+	}
 	m, t, c, err := r.boot(ctx, countMode)
 	if err != nil {
 		return err

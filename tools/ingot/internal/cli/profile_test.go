@@ -22,6 +22,8 @@ func TestProfileRefuses(t *testing.T) {
 		{[]string{"--busy", "0s"}, ExitUsage, "--busy"},
 		{[]string{"--rate", "0"}, ExitUsage, "from 1 to"},
 		{[]string{"--rate", "1000000"}, ExitUsage, "from 1 to"},
+		{[]string{"--boot", "--load", "tls-in"}, ExitUsage, "--load: a boot has none"},
+		{[]string{"--boot", "--svg", none}, ExitOutput, none},
 		{[]string{"--board", "toaster"}, ExitUsage, "toaster"},
 		{[]string{"-o", none}, ExitOutput, none},
 		{[]string{"--svg", none}, ExitOutput, none},
@@ -77,5 +79,59 @@ func TestProfile(t *testing.T) {
 	svg, err := os.ReadFile(picture)
 	if err != nil || !strings.Contains(string(svg), "crypto/tls.(*Conn).serverHandshake") {
 		t.Errorf("the picture has no handshake: %v", err)
+	}
+}
+
+// One real boot: every step is there, none is empty, and they are in order.
+func TestProfileBoot(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts QEMU")
+	}
+	picture := filepath.Join(t.TempDir(), "boot.svg")
+	code, stdout, stderr := run(t, "profile", "--boot", "--svg", picture, "--json")
+	if code != 0 {
+		t.Fatalf("status %d, stderr %q", code, stderr)
+	}
+	type step struct {
+		Name               string
+		From, Instructions uint64
+	}
+	var answer struct {
+		Result struct {
+			Instructions    uint64
+			Steps, Packages []step
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &answer); err != nil {
+		t.Fatal(err)
+	}
+	r := answer.Result
+	at := uint64(0)
+	names := make(map[string]bool)
+	for _, s := range r.Steps {
+		if s.From != at || s.Instructions == 0 {
+			t.Errorf("step %+v does not follow %d, or is empty", s, at)
+		}
+		at += s.Instructions
+		names[s.Name] = true
+	}
+	if at != r.Instructions {
+		t.Errorf("the steps have %d instructions of %d", at, r.Instructions)
+	}
+	for _, want := range []string{"kernel", "packages", "certificates", "DHCP", "first handshake"} {
+		if !names[want] {
+			t.Errorf("there is no step %q in %+v", want, r.Steps)
+		}
+	}
+	initialized := make(map[string]uint64)
+	for _, p := range r.Packages {
+		initialized[p.Name] += p.Instructions
+	}
+	if len(initialized) < 30 || initialized["crypto/tls"] == 0 {
+		t.Errorf("%d packages, crypto/tls: %d", len(initialized), initialized["crypto/tls"])
+	}
+	svg, err := os.ReadFile(picture)
+	if err != nil || !strings.Contains(string(svg), ">first handshake</text>") {
+		t.Errorf("the picture: %v", err)
 	}
 }
