@@ -4,10 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
 	"encoding/binary"
 	"encoding/json"
 	"io"
 	"net"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,4 +169,50 @@ func TestParseFields(t *testing.T) {
 			t.Errorf("%s: %d, want %d", k, got[k], v)
 		}
 	}
+}
+
+// Handshakes in memory are of the kind that their names say, and fail where they should.
+func TestShakes(t *testing.T) {
+	newKey := func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
+	client, server, err := configs(newKey, tls.CurveP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	for i := range 3 {
+		state, err := handshake(client, server)
+		if err != nil || state.CurveID != tls.CurveP256 || state.DidResume != (i > 0) || len(state.VerifiedChains) == 0 {
+			t.Errorf("handshake %d: %v, resumed %v, %v", i, state.CurveID, state.DidResume, err)
+		}
+	}
+	client.ServerName = "other.test"
+	if _, err := handshake(client, server); err == nil {
+		t.Error("a server of another name was accepted")
+	}
+}
+
+// What is in use is told with who has allocated it.
+func TestLive(t *testing.T) {
+	rate := runtime.MemProfileRate
+	runtime.MemProfileRate = 1
+	kept := make([][]byte, 100)
+	for i := range kept {
+		kept[i] = make([]byte, 1000)
+	}
+	runtime.MemProfileRate = rate
+	c := serve(t, Control)
+	io.WriteString(c, `{"op":"live"}`+"\n")
+	line, err := bufio.NewReader(c).ReadBytes('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a Answer
+	if err := json.Unmarshal(line, &a); err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(a.Live, func(l Live) bool { return strings.Contains(l.Stack, "bench.TestLive") })
+	if i < 0 || a.Live[i].Objects < 100 || a.Live[i].Bytes < 100_000 {
+		t.Errorf("100 pieces of 1000 bytes aren't among %d places", len(a.Live))
+	}
+	runtime.KeepAlive(kept)
 }

@@ -24,6 +24,7 @@
 //	{"op":"counters"}                       the kernel's counters alone: cheap
 //	{"op":"rate","name":"sha256","ms":200}  how fast something is computed
 //	{"op":"gc"}                             collect and give memory back, then status
+//	{"op":"live"}                           what is in use, by who has allocated it ([LiveVar])
 //	{"op":"set","name":"GOMAXPROCS","value":1}
 //	{"op":"profile","value":10000}          sample what runs, so often per busy second
 //	{"op":"profile","value":0}              no more; the samples

@@ -33,10 +33,12 @@ const (
 	PartLayers = "layers" // which layers they belong to
 
 	PartPortable = "portable" // speed and count without assembly for ciphers
+
+	PartLoad = "load" // many connections
 )
 
 // Parts lists them.
-func Parts() []string { return []string{PartBoot, PartSpeed, PartCount, PartLayers, PartPortable} }
+func Parts() []string { return []string{PartBoot, PartSpeed, PartCount, PartLayers, PartPortable, PartLoad} }
 
 // Options says what to measure. Certs is required.
 type Options struct {
@@ -73,6 +75,9 @@ type amounts struct {
 	countTLS    int64
 	countEchoes int64
 
+	owned, thousands       int // connections: whose memory is divided among owners, and in all
+	loadEchoes, loadShakes int // under load, in a round; of a client
+
 	// Of the guest's busy time, with instructions counted: to measure one workload's cost,
 	// and to sample it.
 	layerCost, layerSamples time.Duration
@@ -83,12 +88,14 @@ var (
 		boots: 9, rate: 300 * time.Millisecond, countRate: 50 * time.Millisecond, idle: 5 * time.Second,
 		handshakes: 150, plainBytes: 100e6, tlsBytes: 30e6, echoes: 3000, held: []int{200, 500, 2000},
 		countShakes: 50, countPlain: 20e6, countTLS: 5e6, countEchoes: 500,
+		owned: 200, thousands: 10_000, loadEchoes: 300, loadShakes: 15,
 		layerCost: 200 * time.Millisecond, layerSamples: 1500 * time.Millisecond,
 	}
 	quickAmounts = amounts{
 		boots: 3, rate: 60 * time.Millisecond, countRate: 15 * time.Millisecond, idle: 2 * time.Second,
 		handshakes: 30, plainBytes: 20e6, tlsBytes: 6e6, echoes: 500, held: []int{100},
 		countShakes: 20, countPlain: 5e6, countTLS: 2e6, countEchoes: 200,
+		owned: 100, thousands: 500, loadEchoes: 100, loadShakes: 5,
 		layerCost: 50 * time.Millisecond, layerSamples: 200 * time.Millisecond,
 	}
 )
@@ -145,7 +152,7 @@ func Run(ctx context.Context, opt Options) (*Result, error) {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{PartBoot, r.boots}, {PartSpeed, r.speed}, {PartCount, r.count}, {PartLayers, r.layers}, {PartPortable, r.portable}} {
+	}{{PartBoot, r.boots}, {PartSpeed, r.speed}, {PartCount, r.count}, {PartLayers, r.layers}, {PartPortable, r.portable}, {PartLoad, r.load}} {
 		if !r.takes(part.name) {
 			continue
 		}
@@ -223,12 +230,12 @@ func (r *run) benchImage(ctx context.Context) (string, error) {
 const bootLimit = 2 * time.Minute
 
 // boot starts the benchmark image and connects to its control service.
-func (r *run) boot(ctx context.Context, icount string) (*qemu.Machine, *target, *control, error) {
+func (r *run) boot(ctx context.Context, icount string, env ...string) (*qemu.Machine, *target, *control, error) {
 	file, err := r.benchImage(ctx)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	cfg := qemu.Config{Image: file, Board: r.opt.Board, ICount: icount}
+	cfg := qemu.Config{Image: file, Board: r.opt.Board, ICount: icount, Env: env}
 	for _, port := range []int{
 		bench.PortEcho, bench.PortControl, bench.PortTLSSink, bench.PortTLSSource,
 		bench.PortSink, bench.PortSource, bench.PortPlainEcho, bench.PortHeld, bench.PortToSink, bench.PortToSource,

@@ -17,6 +17,9 @@
 //   - The same, with the firmware taking a profile of itself meanwhile: so the
 //     instructions of a segment, a handshake and an echo are divided among its layers.
 //     [Profile] is that alone.
+//   - The benchmark image, with a wire to this program in place of QEMU's user-mode
+//     network (package ingot.dev/qemu/peer): what many connections do to each other, and
+//     to memory. Of the times, ratios within the run count.
 //
 // The services at the other end, and the protocol, are package
 // ingot.dev/firmware/bench.

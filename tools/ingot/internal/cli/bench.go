@@ -25,9 +25,10 @@ func newBenchCommand() *cobra.Command {
 		Short: "Measure the default firmware in QEMU and print one table",
 		Long: `bench builds the default firmware and its benchmark image, boots them in QEMU
 and measures boot times, memory, the speed of ciphers and public keys inside the
-guest, handshakes, transfers and echoes, counts the instructions that they take, and
-divides these among the firmware's layers. Beside them it has the same of an image with
-portable code in the place of assembly for ciphers (part portable).
+guest, handshakes, transfers and echoes, counts the instructions that they take,
+divides these among the firmware's layers, and tries it with thousands of connections.
+Beside them it has the same of an image with portable code in the place of assembly for
+ciphers (part portable).
 
 Times depend on the host and on what else it is doing: compare them within one
 run. Instruction counts don't: --baseline compares them with an earlier result

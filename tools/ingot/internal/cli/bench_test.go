@@ -21,7 +21,7 @@ func TestBenchRefuses(t *testing.T) {
 	}{
 		{[]string{"extra"}, ExitUsage, "extra"},
 		{[]string{"--board", "toaster"}, ExitUsage, "toaster"},
-		{[]string{"--part", "lunch"}, ExitUsage, "there are boot, speed, count, layers"},
+		{[]string{"--part", "lunch"}, ExitUsage, "there are boot, speed, count, layers, portable, load"},
 		{[]string{"-o", filepath.Join(dir, "none", "x.json")}, ExitOutput, "x.json"},
 		{[]string{"--baseline", filepath.Join(dir, "none.json")}, ExitInput, "none.json"},
 		{[]string{"--baseline", noJSON}, ExitInput, "table.txt"},

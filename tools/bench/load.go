@@ -1,0 +1,386 @@
+package bench
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ingot.dev/firmware/bench"
+	"ingot.dev/net/inet"
+	"ingot.dev/qemu"
+	"ingot.dev/qemu/peer"
+)
+
+// load measures what many connections do to each other and to the memory, over a wire of
+// their own: QEMU's user-mode network accepts one at a time.
+func (r *run) load(ctx context.Context) error {
+	if err := r.owners(ctx); err != nil {
+		return err
+	}
+	wire, err := peer.Listen()
+	if err != nil {
+		return err
+	}
+	defer wire.Close()
+	args, err := wire.Args(r.opt.Board)
+	if err != nil {
+		return err
+	}
+	file, err := r.benchImage(ctx)
+	if err != nil {
+		return err
+	}
+	m, err := qemu.Start(ctx, qemu.Config{Image: file, Board: r.opt.Board, Env: wire.Env(), ExtraArgs: args})
+	if err != nil {
+		return err
+	}
+	defer m.Stop()
+	stack, err := wire.Open(ctx)
+	if err != nil {
+		return describe(m, err)
+	}
+	defer stack.Close()
+	network := stack.With(inet.Options{KeepAlive: -1}) // the firmware's own keep-alive probes are enough
+	t := &target{tls: r.client, dial: func(ctx context.Context, port int) (net.Conn, error) {
+		return network.DialContext(ctx, "tcp", fmt.Sprintf("%s:%d", peer.Guest, port))
+	}}
+	c, err := r.connect(ctx, m, t)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for _, step := range []func(context.Context, *target, *control) error{r.thousands, r.echoBeside, r.crowd, r.flood} {
+		if err := step(ctx, t, c); err != nil {
+			return describe(m, err)
+		}
+	}
+	return nil
+}
+
+// loadRounds is how often times under load are measured. The median of the rounds' own
+// percentiles counts: what else the host does hits some of them.
+const loadRounds = 5
+
+// echoBeside measures echoes while another connection streams as fast as it can.
+func (r *run) echoBeside(ctx context.Context, t *target, _ *control) error {
+	r.result.section("TLS echo of 64 bytes, under load")
+	for _, tt := range []struct {
+		id, title string
+		service   service
+		move      func(halfCloser, int64) (time.Duration, error)
+	}{
+		{"out", "while a connection receives at full rate", sourceService, receive},
+		{"in", "while a connection sends at full rate", sinkService, send},
+	} {
+		r.say("echoes %s", tt.title)
+		streaming, cancel := context.WithCancel(ctx)
+		ended := make(chan error, 1)
+		go func() {
+			ended <- t.on(streaming, tt.service, true, func(c halfCloser) error {
+				_, err := tt.move(c, 1<<40)
+				return err
+			})
+		}()
+		p50, p99, err := t.echoesUnderLoad(ctx, r.amounts.loadEchoes)
+		select {
+		case e := <-ended: // by itself
+			err = errors.Join(err, fmt.Errorf("the stream beside it: %w", e))
+		default:
+			cancel()
+			<-ended
+		}
+		cancel()
+		if err != nil {
+			return err
+		}
+		r.result.add("load.echo."+tt.id+".p50", tt.title+", p50", milliseconds(p50), "ms", "")
+		r.result.add("load.echo."+tt.id+".p99", tt.title+", p99", milliseconds(p99), "ms", "")
+	}
+	return nil
+}
+
+// echoesUnderLoad returns the medians of the rounds' percentiles.
+func (t *target) echoesUnderLoad(ctx context.Context, n int) (p50, p99 time.Duration, err error) {
+	var halves, most []time.Duration
+	err = t.on(ctx, echoService, true, func(c halfCloser) error {
+		for range loadRounds {
+			took, err := echo(c, 64, n)
+			if err != nil {
+				return err
+			}
+			halves, most = append(halves, percentile(took, 50)), append(most, percentile(took, 99))
+		}
+		return nil
+	})
+	return median(halves), median(most), err
+}
+
+// crowdSize is how many clients do handshakes at the same time.
+const crowdSize = 8
+
+// crowd measures how evenly clients are served that do handshakes at the same time.
+func (r *run) crowd(ctx context.Context, t *target, _ *control) error {
+	r.say("handshakes of %d clients at a time", crowdSize)
+	r.result.section(fmt.Sprintf("Full handshakes of %d clients at a time", crowdSize))
+	var halves []time.Duration
+	var ratios []float64
+	for range loadRounds {
+		took, err := t.crowd(ctx, crowdSize, r.amounts.loadShakes)
+		if err != nil {
+			return err
+		}
+		p50, p99 := percentile(took, 50), percentile(took, 99)
+		halves, ratios = append(halves, p50), append(ratios, float64(p99)/float64(p50))
+	}
+	slices.Sort(ratios)
+	r.result.add("load.handshake.p50", "with their connect, p50", milliseconds(median(halves)), "ms", "")
+	r.result.add("load.handshake.spread", "p99 ÷ p50", ratios[len(ratios)/2], "", "")
+	return nil
+}
+
+// crowd has clients do n handshakes each, and returns how long each took with its connect.
+func (t *target) crowd(ctx context.Context, clients, n int) (took []time.Duration, err error) {
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for range clients {
+		group.Go(func() {
+			for range n {
+				start := time.Now()
+				c, e := t.secure(ctx, bench.PortEcho, nil)
+				d := time.Since(start)
+				mu.Lock()
+				took, err = append(took, d), errors.Join(err, e)
+				mu.Unlock()
+				if e != nil {
+					return
+				}
+				c.NetConn().Close()
+			}
+		})
+	}
+	group.Wait()
+	return took, err
+}
+
+// floodSize is how many clients do nothing but handshakes.
+const floodSize = 16
+
+// flood measures echoes of an established connection in a flood of handshakes, without
+// the limit on these that firmwares have.
+func (r *run) flood(ctx context.Context, t *target, _ *control) error {
+	r.say("echoes in a flood of handshakes")
+	r.result.section(fmt.Sprintf("TLS echo of 64 bytes while %d clients do handshakes without end", floodSize))
+	flooding, cancel := context.WithCancel(ctx)
+	var mu sync.Mutex
+	shakes := 0
+	var group sync.WaitGroup
+	for range floodSize {
+		group.Go(func() {
+			for flooding.Err() == nil {
+				if c, err := t.secure(flooding, bench.PortEcho, nil); err == nil {
+					mu.Lock()
+					shakes++
+					mu.Unlock()
+					c.NetConn().Close()
+				}
+			}
+		})
+	}
+	start := time.Now()
+	p50, p99, err := t.echoesUnderLoad(ctx, r.amounts.loadEchoes)
+	took := time.Since(start)
+	mu.Lock()
+	done := shakes
+	mu.Unlock()
+	cancel()
+	group.Wait()
+	if err != nil {
+		return err
+	}
+	r.result.add("load.flood.p50", "p50", milliseconds(p50), "ms", fmt.Sprintf("%s handshakes/s meanwhile", number(perSecond(done, took))))
+	r.result.add("load.flood.p99", "p99", milliseconds(p99), "ms", "")
+	return nil
+}
+
+// thousands holds as many idle TLS connections as it is told to, and measures what each
+// keeps of the machine's RAM: before anything was sent over it, and after an echo.
+func (r *run) thousands(ctx context.Context, t *target, c *control) error {
+	n := r.amounts.thousands
+	r.say("holding %d TLS connections", n)
+	r.result.section(fmt.Sprintf("%d idle TLS connections", n))
+	before, err := c.status()
+	if err != nil {
+		return err
+	}
+	conns, err := t.holdTogether(ctx, n)
+	defer closeAll(conns)
+	if err != nil {
+		return err
+	}
+	var used float64
+	for _, tt := range []struct{ id, title string }{{"load.connection", "RAM of each"}, {"load.connection.used", "RAM of each, after an echo"}} {
+		after, err := c.status()
+		if err != nil {
+			return err
+		}
+		each := func(before, after uint64) float64 { return (float64(after) - float64(before)) / float64(n) / 1e3 }
+		r.result.add(tt.id, tt.title, each(after.Free, before.Free), "KB", fmt.Sprintf("heap %s KB, %s KB of it in use; stacks %s KB",
+			number(each(before.HeapInuse, after.HeapInuse)), number(each(before.HeapAlloc, after.HeapAlloc)), number(each(before.StackInuse, after.StackInuse))))
+		used = float64(r.board.RAM - int64(after.Free))
+		if err := echoEach(conns); err != nil {
+			return err
+		}
+	}
+	r.result.add("load.held", "held, all answering", float64(n), "", fmt.Sprintf("%s of %s MB in use", number(used/1e6), number(float64(r.board.RAM)/1e6)))
+	return nil
+}
+
+// together is how many connections are opened, and used, at the same time.
+const together = 8
+
+// holdTogether opens n TLS connections. Those that it has made are returned with an
+// error, too.
+func (t *target) holdTogether(ctx context.Context, n int) (conns []*tls.Conn, err error) {
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	left := n
+	for range together {
+		group.Go(func() {
+			for {
+				mu.Lock()
+				more := left > 0 && err == nil
+				left--
+				mu.Unlock()
+				if !more {
+					return
+				}
+				c, e := t.secure(ctx, bench.PortHeld, nil)
+				mu.Lock()
+				if e != nil {
+					err = errors.Join(err, fmt.Errorf("connection %d of %d: %w", len(conns)+1, n, e))
+				} else {
+					conns = append(conns, c)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	return conns, err
+}
+
+// echoEach sends a little over each connection and expects it back.
+func echoEach(conns []*tls.Conn) error {
+	var group sync.WaitGroup
+	errs := make([]error, together)
+	for i := range together {
+		group.Go(func() {
+			for j := i; j < len(conns) && errs[i] == nil; j += together {
+				conns[j].SetDeadline(time.Now().Add(exchangeLimit))
+				if _, err := echo(conns[j], 8, 1); err != nil {
+					errs[i] = fmt.Errorf("connection %d of %d: %w", j+1, len(conns), err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+// An owner is somebody who holds memory for a connection, known by the beginnings of the
+// names of his functions.
+type owner struct {
+	id, title string
+	functions []string
+}
+
+// owners, in the order in which they are asked. What the runtime does for somebody
+// (making a map or a timer, copying text) is his whose function is the first that
+// isn't the runtime's.
+var owners = []owner{
+	{"gvisor", "gVisor's endpoint, its timers and routes", []string{"gvisor.dev/", "gvisor/", "github.com/google/btree", "golang.org/x/time"}},
+	{"netstack", "our connection on it", []string{"ingot.dev/net/"}},
+	{"tls", "crypto/tls", []string{"crypto/", "vendor/golang.org/x/crypto/"}},
+	{"tlsio", "tlsio", []string{"ingot.dev/tlsio"}},
+	{"firmware", "firmware", []string{"ingot.dev/firmware"}},
+}
+
+// helpers are packages whose memory is their caller's.
+var helpers = []string{"runtime.", "internal/", "bytes.", "strings.", "slices.", "maps.", "sync.", "sync/", "time.", "context.", "container/", "encoding/", "hash/", "math/"}
+
+// ownerOf returns the index of a stack's owner; len(owners) for goroutines, which are the
+// runtime's own.
+func ownerOf(stack string) int {
+	for _, f := range strings.Fields(stack) {
+		if slices.ContainsFunc(helpers, func(h string) bool { return strings.HasPrefix(f, h) }) {
+			continue
+		}
+		return slices.IndexFunc(append(slices.Clone(owners), owner{functions: []string{""}}), func(o owner) bool {
+			return slices.ContainsFunc(o.functions, func(p string) bool { return strings.HasPrefix(f, p) })
+		})
+	}
+	return len(owners)
+}
+
+// owners divides the memory of an idle connection among those who hold it.
+func (r *run) owners(ctx context.Context) error {
+	n := r.amounts.owned
+	r.say("who holds memory for %d TLS connections", n)
+	m, t, c, err := r.boot(ctx, "", bench.LiveVar+"=1")
+	if err != nil {
+		return err
+	}
+	defer m.Stop()
+	defer c.Close()
+	return describe(m, r.ownersOf(ctx, t, c, n))
+}
+
+func (r *run) ownersOf(ctx context.Context, t *target, c *control, n int) error {
+	r.result.section(fmt.Sprintf("Memory in use for an idle TLS connection, of %d", n))
+	// Tables that grow with the first connections are not those of the others.
+	first, err := t.hold(ctx, n/4)
+	defer func() { closeAll(first) }()
+	if err != nil {
+		return err
+	}
+	before, stacksBefore, err := c.live()
+	if err != nil {
+		return err
+	}
+	conns, err := t.hold(ctx, n)
+	defer func() { closeAll(conns) }()
+	if err != nil {
+		return err
+	}
+	after, stacks, err := c.live()
+	if err != nil {
+		return err
+	}
+	for i, o := range owners {
+		r.result.add("memory.owner."+o.id, o.title, (after[i]-before[i])/float64(n), "bytes", "")
+	}
+	other := len(owners)
+	r.result.add("memory.owner.runtime", "the runtime: goroutines, and others", (after[other]-before[other])/float64(n), "bytes", "")
+	r.result.add("memory.owner.stacks", "goroutines' stacks", (stacks-stacksBefore)/float64(n), "bytes", "")
+	return nil
+}
+
+// live returns the bytes that each owner has, and those of stacks.
+func (c *control) live() (byOwner []float64, stacks float64, err error) {
+	a, err := c.ask(bench.Request{Op: "live"})
+	if err != nil {
+		return nil, 0, err
+	}
+	byOwner = make([]float64, len(owners)+1)
+	for _, l := range a.Live {
+		byOwner[ownerOf(l.Stack)] += float64(l.Bytes)
+	}
+	s, err := c.status()
+	return byOwner, float64(s.StackInuse), err
+}
