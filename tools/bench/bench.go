@@ -38,7 +38,9 @@ const (
 )
 
 // Parts lists them.
-func Parts() []string { return []string{PartBoot, PartSpeed, PartCount, PartLayers, PartPortable, PartLoad} }
+func Parts() []string {
+	return []string{PartBoot, PartSpeed, PartCount, PartLayers, PartPortable, PartLoad}
+}
 
 // Options says what to measure. Certs is required.
 type Options struct {
