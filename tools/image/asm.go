@@ -51,8 +51,10 @@ func (b *builder) assembly(ctx context.Context, temp string) (replace map[string
 		b.portable = "as asked for"
 	case b.board.GOARCH != "arm":
 		b.portable = "there is no assembly for " + b.board.GOARCH
-	case slices.Contains(b.opt.Tags, "purego"):
+	case b.tagged("purego"):
 		b.portable = "build tag purego"
+	case hasFlag(b.opt.Flags, "overlay"): // the last one counts, and that isn't ours
+		b.portable = "flag -overlay"
 	}
 	if b.portable != "" {
 		return replace, nil
@@ -100,6 +102,22 @@ func (b *builder) assembly(ctx context.Context, temp string) (replace map[string
 		b.portable = "not for " + shortNames(changed) + ", whose files aren't those of the release"
 	}
 	return replace, nil
+}
+
+// tagged reports whether the go command gets a build tag. Of several -tags, the last counts.
+func (b *builder) tagged(tag string) bool {
+	tags := b.tags()
+	for i, f := range b.opt.Flags {
+		if !hasFlag([]string{f}, "tags") {
+			continue
+		}
+		if _, value, found := strings.Cut(f, "="); found {
+			tags = value
+		} else if i+1 < len(b.opt.Flags) {
+			tags = b.opt.Flags[i+1]
+		}
+	}
+	return slices.Contains(strings.FieldsFunc(tags, func(r rune) bool { return r == ',' || r == ' ' }), tag)
 }
 
 // goPackage is the folder of a package.

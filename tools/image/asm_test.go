@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"ingot.dev/board/boards"
 	"ingot.dev/internal/armcrypto"
 )
 
@@ -105,6 +106,36 @@ func symbols(p *armcrypto.Package) (list []string) {
 		}
 	}
 	return list
+}
+
+// Flags for the go command that leave no room for the assembly are seen, so that nothing
+// says that it is there.
+func TestAssemblyAndFlags(t *testing.T) {
+	for _, c := range []struct {
+		tags, flags []string
+		portable    string
+	}{
+		{tags: []string{"a,purego"}, portable: "build tag purego"},
+		{flags: []string{"-tags=imx6ulevk,purego"}, portable: "build tag purego"},
+		{flags: []string{"--tags", "purego imx6ulevk"}, portable: "build tag purego"},
+		{tags: []string{"purego"}, flags: []string{"-tags=imx6ulevk"}},
+		{tags: []string{"nopurego"}, flags: []string{"-gcflags=-tags=purego"}},
+		{flags: []string{"-overlay=my.json"}, portable: "flag -overlay"},
+		{flags: []string{"--overlay", "my.json"}, portable: "flag -overlay"},
+	} {
+		board, err := boards.ByName("imx6ulevk")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := builder{opt: Options{Tags: c.tags, Flags: c.flags}, board: board}
+		replace, err := b.assembly(t.Context(), t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.portable != "" && (b.portable != c.portable || len(replace) > 0) || c.portable == "" && b.portable == "build tag purego" {
+			t.Errorf("tags %q, flags %q: %q, %d files replaced; want %q", c.tags, c.flags, b.portable, len(replace), c.portable)
+		}
+	}
 }
 
 // A package whose files are others than those that the assembly was written against
