@@ -109,16 +109,27 @@ func line(n ast.Node, source []byte) int {
 	return 1 + bytes.Count(source[:n.Lines().At(0).Start], []byte("\n"))
 }
 
-// render makes the page's HTML. target says where links lead.
-func (p *page) render(target func(from *page, link string) (string, error)) error {
+// render makes the page's HTML. target says where links lead, picture where pictures are.
+func (p *page) render(target func(from *page, link string) (string, error), picture func(from *page, link, words string) (string, error)) error {
 	var errs []error
 	ast.Walk(p.node, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
-		if l, ok := n.(*ast.Link); ok && entering {
-			to, err := target(p, string(l.Destination))
-			if err != nil {
-				errs = append(errs, fmt.Errorf("%s:%d: the link to %s: %w", p.Document, line(l, p.source), l.Destination, err))
+		var err error
+		switch n := n.(type) {
+		case *ast.Link:
+			if entering {
+				var to string
+				to, err = target(p, string(n.Destination))
+				n.Destination = []byte(to)
 			}
-			l.Destination = []byte(to)
+		case *ast.Image:
+			if entering {
+				var to string
+				to, err = picture(p, string(n.Destination), plain(n, p.source))
+				n.Destination = []byte(to)
+			}
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s:%d: %w", p.Document, line(n, p.source), err))
 		}
 		return ast.WalkContinue, nil
 	})

@@ -23,6 +23,8 @@ type Site struct {
 	pages   map[string]*page    // by document
 	sources map[string]*listing // by file or folder
 	queue   []string            // sources that are still to be read
+
+	pictures map[string][]byte // by path on the site
 }
 
 type groupOfPages struct {
@@ -37,7 +39,7 @@ var layout = template.Must(template.ParseFS(files, "page.html"))
 
 // Read reads and checks all documents, and the sources that they link to.
 func Read(root string) (*Site, error) {
-	s := &Site{root: root, pages: map[string]*page{}, sources: map[string]*listing{}}
+	s := &Site{root: root, pages: map[string]*page{}, sources: map[string]*listing{}, pictures: map[string][]byte{}}
 	for _, g := range contents {
 		made := groupOfPages{Title: g.Title}
 		for _, document := range g.Documents {
@@ -60,7 +62,7 @@ func Read(root string) (*Site, error) {
 	var errs []error
 	for _, g := range s.groups {
 		for _, p := range g.Pages {
-			errs = append(errs, p.render(s.target))
+			errs = append(errs, p.render(s.target, s.picture))
 		}
 	}
 	for len(s.queue) > 0 {
@@ -106,8 +108,17 @@ func (s *Site) target(from *page, link string) (string, error) {
 	case u.Scheme == "https":
 		return link, nil
 	case u.Scheme != "" || u.Host != "" || strings.HasPrefix(u.Path, "/"):
-		return "", errors.New("links are relative, or https")
+		return "", fmt.Errorf("the link to %s: links are relative, or https", link)
 	}
+	to, err := s.local(from, u)
+	if err != nil {
+		return "", fmt.Errorf("the link to %s: %w", link, err)
+	}
+	return to, nil
+}
+
+// local is target within the repository.
+func (s *Site) local(from *page, u *url.URL) (string, error) {
 	name := from.Document
 	if u.Path != "" {
 		name = path.Join(path.Dir(from.Document), u.Path)
@@ -133,10 +144,31 @@ func (s *Site) target(from *page, link string) (string, error) {
 		return "", fmt.Errorf("%s is not there", name)
 	}
 	if strings.HasSuffix(name, ".svg") || strings.HasSuffix(name, ".png") {
-		return "", fmt.Errorf("%s is a picture: show it", name)
+		return "", errors.New("it is a picture: show it")
 	}
 	s.want(name)
 	return relative(from.Path, sourcePath(name, info.IsDir())), nil
+}
+
+// picture returns where a picture of a document is on the site, relative to that document's
+// page, and checks that it is there, in the repository, with words for who doesn't see it.
+func (s *Site) picture(from *page, link, words string) (string, error) {
+	name := path.Join(path.Dir(from.Document), link)
+	data, err := os.ReadFile(filepath.Join(s.root, filepath.FromSlash(name)))
+	switch {
+	case strings.Contains(link, ":") || strings.HasPrefix(name, ".."):
+		return "", fmt.Errorf("the picture %s isn't in the repository", link)
+	case err != nil:
+		return "", fmt.Errorf("the picture %s is not there", name)
+	case words == "":
+		return "", fmt.Errorf("the picture %s needs words that say what is on it", link)
+	}
+	to := path.Join("pictures", path.Base(name))
+	if other, taken := s.pictures[to]; taken && !bytes.Equal(other, data) {
+		return "", fmt.Errorf("there is another picture %s", path.Base(name))
+	}
+	s.pictures[to] = data
+	return relative(from.Path, to), nil
 }
 
 // want makes sure that a source becomes a page.
@@ -180,6 +212,11 @@ func (s *Site) Write(out string) error {
 			return err
 		}
 	}
+	for name, data := range s.pictures {
+		if err := write(out, name, data); err != nil {
+			return err
+		}
+	}
 	for _, g := range s.groups {
 		for i, p := range g.Pages {
 			v := view{Title: p.Title, Path: p.Path, Body: p.Body, Headings: p.Headings, groups: s.groups}
@@ -196,7 +233,7 @@ func (s *Site) Write(out string) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.sources)) {
 		l := s.sources[name]
-		v := view{Title: l.Title, Path: l.Path, Body: l.Body, Source: true, groups: s.groups}
+		v := view{Title: l.Title, Path: l.Path, Body: l.Body, groups: s.groups}
 		if err := v.write(out); err != nil {
 			return err
 		}
@@ -240,7 +277,6 @@ type view struct {
 	Body          template.HTML
 	Headings      []heading
 	Before, After *page
-	Source        bool
 	groups        []groupOfPages
 }
 

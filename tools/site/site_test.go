@@ -211,12 +211,17 @@ func TestRefused(t *testing.T) {
 		"# A\n\n[x](code.go#L1)\n":          "code.go is no document",
 		"# A\n\n[x](../outside.md)\n":       "outside of the repository",
 		"# A\n\n[x](http://example.com/)\n": "links are relative, or https",
-		"# A\n\n[x](picture.svg)\n":         "is a picture",
+		"# A\n\n[x](picture.svg)\n":         "it is a picture",
+		"# A\n\n![](picture.svg)\n":         "needs words",
+		"# A\n\n![x](missing.svg)\n":        "missing.svg is not there",
+		"# A\n\n![x](../x.svg)\n":           "isn't in the repository",
+		"# A\n\n![x](https://a.b/x.svg)\n":  "isn't in the repository",
+		"# A\n\n![x](picture.svg)\n":        "",
 		"# A\n\n```python\nx\n```\n":        `README.md:3: a block of "python"`,
 		"# A\n\n```console\nout\n```\n":     "comes before any command",
 		"# A\n\n[x](docs/other.md#there) [y](code.go) [z](#a)\n\n```console\n$ ls\n```\n": "",
 	} {
-		s := &Site{root: root, pages: map[string]*page{}, sources: map[string]*listing{}}
+		s := &Site{root: root, pages: map[string]*page{}, sources: map[string]*listing{}, pictures: map[string][]byte{}}
 		p, err := parse("README.md", []byte(text))
 		if err == nil {
 			s.pages["README.md"] = p
@@ -225,7 +230,7 @@ func TestRefused(t *testing.T) {
 				t.Fatal(otherErr)
 			}
 			s.pages["docs/other.md"] = other
-			err = p.render(s.target)
+			err = p.render(s.target, s.picture)
 		}
 		switch {
 		case want == "" && err != nil:
@@ -293,7 +298,7 @@ func TestCode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.render(nil); err != nil {
+	if err := p.render(nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{

@@ -127,7 +127,7 @@ func packageDoc(dir string) (string, error) {
 	if err != nil || f.Doc == nil {
 		return "", err
 	}
-	var p comment.Parser
+	p := comment.Parser{LookupSym: func(string, string) bool { return true }}
 	printer := comment.Printer{
 		HeadingLevel: 2,
 		DocLinkURL:   func(*comment.DocLink) string { return "" },

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -146,6 +147,28 @@ func TestWriteSVG(t *testing.T) {
 	for _, want := range []string{"Memory map of a<b>.elf", "nothing & nil", "2 MiB", "00300000", "00201000", "rw-"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %q in %s", want, all)
+		}
+	}
+}
+
+// TestPicture: the map in the documents is of today's layout. 'ingot map --svg
+// docs/pictures/memory-map.svg' with the default firmware's image draws it again.
+func TestPicture(t *testing.T) {
+	picture, err := os.ReadFile("../../../../docs/pictures/memory-map.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range layout.Areas {
+		var what strings.Builder
+		xml.EscapeText(&what, []byte(Plain(a.What)))
+		if !strings.Contains(string(picture), ">"+what.String()+"<") {
+			t.Errorf("%q is not on it", Plain(a.What))
+		}
+		for _, at := range []uint64{a.From, a.To} {
+			// What the table leaves open depends on the image; above the last area is no room.
+			if text := fmt.Sprintf(">%08X<", at); at != 0 && at != layout.Areas[len(layout.Areas)-1].To && !strings.Contains(string(picture), text) {
+				t.Errorf("%08X is not on it", at)
+			}
 		}
 	}
 }
