@@ -126,6 +126,39 @@ func TestReference(t *testing.T) {
 	}
 }
 
+// The integer instructions alone, and NEON's alone, for as many blocks as one call does.
+func TestParts(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for n := 1; n <= 21; n++ {
+		for name, f := range map[string]func(dst, src []byte, state *blockState){
+			"integers": func(dst, src []byte, state *blockState) { xorBlocksARM(&dst[0], &src[0], len(src)/64, state) },
+			"NEON":     func(dst, src []byte, state *blockState) { xorTriplesARM(&dst[0], &src[0], len(src)/192, state) },
+		} {
+			if n%3 != 0 && name == "NEON" {
+				continue
+			}
+			state := randomState(r)
+			buf := make([]byte, 64*n)
+			fill(r, buf)
+			want := make([]byte, len(buf))
+			s1, s2 := state, state
+			referenceXOR(want, buf, &s1)
+			if f(buf, buf, &s2); !bytes.Equal(buf, want) || s1 != s2 {
+				t.Errorf("%d blocks by %s: wrong\n%x\n%x", n, name, buf, want)
+			}
+		}
+	}
+}
+
+func BenchmarkIntegers(b *testing.B) {
+	var s blockState
+	buf := make([]byte, 4096)
+	b.SetBytes(int64(len(buf)))
+	for b.Loop() {
+		xorBlocksARM(&buf[0], &buf[0], len(buf)/64, &s)
+	}
+}
+
 func BenchmarkXOR(b *testing.B) {
 	for _, n := range []int{64, 256, 1024, 16384} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
