@@ -37,6 +37,8 @@
 //
 //	INGOT_ADDR        IPv4 address and prefix, 10.0.2.15/24; dhcp, or without it, DHCP
 //	INGOT_GATEWAY     IPv4 router, with INGOT_ADDR
+//	INGOT_ADDR6       fixed IPv6 address and prefix, 2001:db8::15/64; auto, or without it, none
+//	INGOT_GATEWAY6    IPv6 router, with INGOT_ADDR6
 //	INGOT_DNS         name servers, comma-separated
 //	INGOT_NTP         time servers, comma-separated
 //	INGOT_HOSTNAME    told to the DHCP server

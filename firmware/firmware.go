@@ -266,7 +266,7 @@ func (s *System) loadCerts(c *Config, hosted bool) error {
 // openStack brings up the network on a port, which is the stack's from then on.
 func (s *System) openStack(ctx context.Context, port nic.Device, set settings) error {
 	stack, err := netstack.Open(ctx, port, netstack.Config{
-		Address: set.address, Gateway: set.gateway, DNS: set.dns, NTP: set.ntp, Hostname: set.hostname, NoIPv6: set.noIPv6,
+		Address: set.address, Gateway: set.gateway, Address6: set.address6, Gateway6: set.gateway6, DNS: set.dns, NTP: set.ntp, Hostname: set.hostname, NoIPv6: set.noIPv6,
 		SetClock: s.clock.set, Floor: buildFloor(), Log: s.Log,
 	})
 	if err != nil {

@@ -108,14 +108,17 @@ func TestReadSettings(t *testing.T) {
 	env := map[string]string{
 		"INGOT_ADDR": "10.0.2.15/24", "INGOT_GATEWAY": "10.0.2.2", "INGOT_DNS": "10.0.2.3, fec0::3",
 		"INGOT_NTP": "a.example,10.0.2.2", "INGOT_HOSTNAME": "board", "INGOT_MAC": "02:00:00:12:34:56", "INGOT_IPV6": "off",
+		"INGOT_ADDR6": "2001:db8::15/64", "INGOT_GATEWAY6": "fe80::1",
 	}
 	s, err := readSettings(func(name string) string { return env[name] })
-	if err != nil || s.address.String() != "10.0.2.15/24" || s.gateway.String() != "10.0.2.2" || len(s.dns) != 2 ||
+	if err != nil || s.address.String() != "10.0.2.15/24" || s.gateway.String() != "10.0.2.2" ||
+		s.address6.String() != "2001:db8::15/64" || s.gateway6.String() != "fe80::1" || len(s.dns) != 2 ||
 		len(s.ntp) != 2 || s.hostname != "board" || !s.noIPv6 || s.mac.String() != "02:00:00:12:34:56" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	for _, bad := range [][2]string{
 		{"INGOT_ADDR", "10.0.2.15"}, {"INGOT_ADDR", "fec0::15/64"}, {"INGOT_GATEWAY", "router"}, {"INGOT_GATEWAY", "fec0::2"},
+		{"INGOT_ADDR6", "2001:db8::15"}, {"INGOT_GATEWAY6", "router"},
 		{"INGOT_DNS", "10.0.2.3,dns"}, {"INGOT_MAC", "01:00:5e:00:00:01"}, {"INGOT_MAC", "02:00:00:00:00:00:00:01"},
 		{"INGOT_IPV6", "false"},
 	} {
@@ -137,25 +140,28 @@ func TestReadSettings(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	compiled := map[string]string{
 		"INGOT_ADDR": "192.168.1.20/24", "INGOT_GATEWAY": "192.168.1.1", "INGOT_HOSTNAME": "compiled", "INGOT_IPV6": "off",
+		"INGOT_ADDR6": "2001:db8::20/64", "INGOT_GATEWAY6": "2001:db8::1",
 	}
 	for _, tt := range []struct {
 		what string
 		env  map[string]string
 		want string // address, gateway, name, whether there is IPv6
 	}{
-		{"nothing", nil, "192.168.1.20/24 192.168.1.1 compiled false"},
-		{"a name", map[string]string{"INGOT_HOSTNAME": "told"}, "192.168.1.20/24 192.168.1.1 told false"},
-		{"an address", map[string]string{"INGOT_ADDR": "10.0.2.15/24"}, "10.0.2.15/24 invalid IP compiled false"},
-		{"an address and its router", map[string]string{"INGOT_ADDR": "10.0.2.15/24", "INGOT_GATEWAY": "10.0.2.2"}, "10.0.2.15/24 10.0.2.2 compiled false"},
-		{"DHCP", map[string]string{"INGOT_ADDR": "dhcp"}, "invalid Prefix invalid IP compiled false"},
-		{"IPv6", map[string]string{"INGOT_IPV6": "on"}, "192.168.1.20/24 192.168.1.1 compiled true"},
+		{"nothing", nil, "192.168.1.20/24 192.168.1.1 compiled false 2001:db8::20/64 2001:db8::1"},
+		{"a name", map[string]string{"INGOT_HOSTNAME": "told"}, "192.168.1.20/24 192.168.1.1 told false 2001:db8::20/64 2001:db8::1"},
+		{"an address", map[string]string{"INGOT_ADDR": "10.0.2.15/24"}, "10.0.2.15/24 invalid IP compiled false 2001:db8::20/64 2001:db8::1"},
+		{"an address and its router", map[string]string{"INGOT_ADDR": "10.0.2.15/24", "INGOT_GATEWAY": "10.0.2.2"}, "10.0.2.15/24 10.0.2.2 compiled false 2001:db8::20/64 2001:db8::1"},
+		{"DHCP", map[string]string{"INGOT_ADDR": "dhcp"}, "invalid Prefix invalid IP compiled false 2001:db8::20/64 2001:db8::1"},
+		{"IPv6", map[string]string{"INGOT_IPV6": "on"}, "192.168.1.20/24 192.168.1.1 compiled true 2001:db8::20/64 2001:db8::1"},
+		{"an IPv6 address", map[string]string{"INGOT_ADDR6": "2001:db8:1::2/64"}, "192.168.1.20/24 192.168.1.1 compiled false 2001:db8:1::2/64 invalid IP"},
+		{"none", map[string]string{"INGOT_ADDR6": "auto"}, "192.168.1.20/24 192.168.1.1 compiled false invalid Prefix invalid IP"},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			for name := range compiled {
 				t.Setenv(name, tt.env[name])
 			}
 			s, err := readSettings(Defaults(compiled))
-			if got := fmt.Sprint(s.address, " ", s.gateway, " ", s.hostname, " ", !s.noIPv6); err != nil || got != tt.want {
+			if got := fmt.Sprint(s.address, " ", s.gateway, " ", s.hostname, " ", !s.noIPv6, " ", s.address6, " ", s.gateway6); err != nil || got != tt.want {
 				t.Errorf("the settings are %q (%v), want %q", got, err, tt.want)
 			}
 		})

@@ -13,6 +13,8 @@ import (
 type settings struct {
 	address  netip.Prefix
 	gateway  netip.Addr
+	address6 netip.Prefix
+	gateway6 netip.Addr
 	dns      []netip.Addr
 	ntp      []string
 	hostname string
@@ -22,11 +24,12 @@ type settings struct {
 
 // Defaults returns a Config.Getenv for settings that are compiled in: what the
 // environment says goes before them. An INGOT_ADDR from there also goes before a
-// compiled-in INGOT_GATEWAY, which is another network's; "dhcp" takes back both.
+// compiled-in INGOT_GATEWAY, which is another network's; "dhcp" takes back both. So do
+// an INGOT_ADDR6, and "auto".
 func Defaults(settings map[string]string) func(name string) string {
 	return func(name string) string {
 		v := os.Getenv(name)
-		if v != "" || name == "INGOT_GATEWAY" && os.Getenv("INGOT_ADDR") != "" {
+		if v != "" || name == "INGOT_GATEWAY" && os.Getenv("INGOT_ADDR") != "" || name == "INGOT_GATEWAY6" && os.Getenv("INGOT_ADDR6") != "" {
 			return v
 		}
 		return settings[name]
@@ -73,6 +76,16 @@ func readSettings(getenv func(string) string) (s settings, err error) {
 		if e == nil && !s.gateway.Is4() {
 			e = errNotIPv4
 		}
+		return e
+	})
+	parse("INGOT_ADDR6", "give an IPv6 address and prefix length, such as 2001:db8::15/64", func(v string) (e error) {
+		if v != "auto" {
+			s.address6, e = netip.ParsePrefix(v)
+		}
+		return e
+	})
+	parse("INGOT_GATEWAY6", "give an IPv6 address", func(v string) (e error) {
+		s.gateway6, e = netip.ParseAddr(v)
 		return e
 	})
 	parse("INGOT_DNS", "give IP addresses, separated by commas", func(v string) error {

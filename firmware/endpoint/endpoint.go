@@ -115,7 +115,9 @@ func (e *Endpoint) Open(ctx context.Context, s *firmware.System) (net.Listener, 
 	} else {
 		options := e.tlsOptions()
 		options.MaxConnections, options.MaxHandshakes = most, e.options.MaxHandshakes
-		options.HandshakeRate = firmware.HandshakeRate()
+		if options.HandshakeRate = firmware.HandshakeRate(); e.options.HandshakeRate > 0 {
+			options.HandshakeRate = tlsio.HandshakeRate{PerSecond: e.options.HandshakeRate}
+		}
 		options.Admit, options.OnRefused = e.admission.asks, n.refused
 		if options.GetCertificate, err = serverCertificate(s.Certs, e.options.Identity); err != nil {
 			return nil, err

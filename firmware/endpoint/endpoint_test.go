@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,6 +119,22 @@ func TestRate(t *testing.T) {
 		}
 	}
 	servicetest.WaitTally(t, r.System(t), func(c *tally.Tally) bool { return c.Errors[tally.Rate].Load() == 3 && c.Accepted.Load() == 2 })
+}
+
+// TestHandshakeRate: what comes too fast is refused, whoever it is.
+func TestHandshakeRate(t *testing.T) {
+	r := servicetest.New(t)
+	once := echo(t, r, endpoint.Options{HandshakeRate: 1})
+	var all sync.WaitGroup
+	for range 30 { // five seconds' worth is for free, and who is next waits for a second
+		all.Go(func() {
+			if c, err := once(); err == nil {
+				c.Close()
+			}
+		})
+	}
+	all.Wait()
+	servicetest.WaitTally(t, r.System(t), func(c *tally.Tally) bool { return c.Errors[tally.Rate].Load() > 0 && c.Handshakes.Load() >= 5 })
 }
 
 // TestBeforeSYNACK: on our own network, whoever may not come in costs no connection:
@@ -366,11 +383,11 @@ func TestGuard(t *testing.T) {
 func TestOptions(t *testing.T) {
 	_, err := endpoint.New(endpoint.Options{
 		MinimumVersion: "TLSv1.3", MaximumVersion: "TLSv1.2", ClientAuth: "maybe", ALPN: []string{"h2", ""},
-		MaxConnections: -1, MaxPerAddress: -1, MaxHandshakes: -1, Burst: 3, HandshakeTimeout: -1, StallTimeout: -5,
+		MaxConnections: -1, MaxPerAddress: -1, MaxHandshakes: -1, HandshakeRate: -1, Burst: 3, HandshakeTimeout: -1, StallTimeout: -5,
 		Allow: []netip.Prefix{{}, netip.MustParsePrefix("10.1.0.0/8"), netip.MustParsePrefix("192.168.1.0/24"), netip.MustParsePrefix("::ffff:10.0.0.0/104")},
 		Block: prefixes("192.168.0.0/16"),
 	}, nil)
-	servicetest.Wants(t, err, "Listen", "MinimumVersion", "ClientAuth", "ALPN[1]", "MaxConnections", "MaxPerAddress", "MaxHandshakes", "Burst",
+	servicetest.Wants(t, err, "Listen", "MinimumVersion", "ClientAuth", "ALPN[1]", "MaxConnections", "MaxPerAddress", "MaxHandshakes", "HandshakeRate", "Burst",
 		"HandshakeTimeout", "StallTimeout", "Allow[0]", "Allow[1]", "Allow[2]", "Allow[3]", "serve")
 	_, err = endpoint.Echo(endpoint.Options{Listen: ":1", Policy: "20261122-tls13", MaximumVersion: tlsio.TLSv12})
 	servicetest.Wants(t, err, "Policy")

@@ -48,6 +48,11 @@ type Options struct {
 	// as many as memory has room for; MaxPerAddress no limit; MaxHandshakes tlsio's.
 	MaxConnections, MaxPerAddress, MaxHandshakes int
 
+	// HandshakeRate is how many TLS handshakes a second there may be in the long run,
+	// whoever makes them, so that the processor is left to those who are connected;
+	// see tlsio.HandshakeRate. 0 is firmware.HandshakeRate.
+	HandshakeRate int
+
 	// Rate is how many connections a second an address may make in the long run, 0
 	// for no limit; Burst how many at once, Rate rounded up if it is 0.
 	Rate  float64
@@ -98,6 +103,9 @@ func (o *Options) check(p *Problems) (idle, stall time.Duration) {
 	p.Count("MaxPerAddress", o.MaxPerAddress)
 	p.Count("MaxHandshakes", o.MaxHandshakes)
 	p.Count("Burst", o.Burst)
+	if o.HandshakeRate < 0 || o.HandshakeRate > 1e6 {
+		p.Add("HandshakeRate", o.HandshakeRate, "use handshakes per second, up to a million, or 0 for the default")
+	}
 	if !(o.Rate >= 0 && o.Rate <= 1e6) {
 		p.Add("Rate", o.Rate, "use connections per second, up to a million, or 0 for no limit")
 	}
@@ -147,6 +155,9 @@ func (o *Options) checkPlain(p *Problems) {
 	}
 	if o.MaxHandshakes != 0 {
 		p.Add("MaxHandshakes", o.MaxHandshakes, fix)
+	}
+	if o.HandshakeRate > 0 {
+		p.Add("HandshakeRate", o.HandshakeRate, fix)
 	}
 	if o.HandshakeTimeout != 0 {
 		p.Add("HandshakeTimeout", o.HandshakeTimeout, fix)

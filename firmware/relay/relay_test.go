@@ -459,10 +459,10 @@ func TestOptions(t *testing.T) {
 	})
 	servicetest.Wants(t, err, "Listen", "MinimumVersion", "Policy", "ALPN[0]", "MaxPerAddress", "Rate", "IdleTimeout", "To", "ConnectTimeout")
 	_, err = Originate(OriginateOptions{
-		Options: endpoint.Options{Listen: ":1", Identity: "x", ClientGroup: "y", ALPN: []string{"h2"}, MaxHandshakes: 3, HandshakeTimeout: 1},
+		Options: endpoint.Options{Listen: ":1", Identity: "x", ClientGroup: "y", ALPN: []string{"h2"}, MaxHandshakes: 3, HandshakeRate: 5, HandshakeTimeout: 1},
 		To:      ":1", Host: "a b", Upstream: Upstream{MaximumVersion: "SSL"},
 	})
-	servicetest.Wants(t, err, "Identity", "ClientGroup", "ALPN", "MaxHandshakes", "HandshakeTimeout", "To", "Upstream.Host", "Upstream.MaximumVersion")
+	servicetest.Wants(t, err, "Identity", "ClientGroup", "ALPN", "MaxHandshakes", "HandshakeRate", "HandshakeTimeout", "To", "Upstream.Host", "Upstream.MaximumVersion")
 	// What only the store can tell is told when the system starts.
 	r := servicetest.New(t)
 	for _, o := range []endpoint.Options{{Listen: "127.0.0.1:0", Identity: "nobody"}, {Listen: "127.0.0.1:0", ClientGroup: "nobody"}} {

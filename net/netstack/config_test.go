@@ -34,6 +34,14 @@ func TestConfigErrors(t *testing.T) {
 		{"Gateway", netstack.Config{Gateway: addr("10.0.0.1")}},
 		{"Gateway", netstack.Config{Address: prefix("10.0.0.2/24"), Gateway: addr("10.0.1.1")}},
 		{"Gateway", netstack.Config{Address: prefix("10.0.0.2/24"), Gateway: addr("10.0.0.2")}},
+		{"Address6", netstack.Config{Address6: prefix("10.0.0.2/24")}},
+		{"Address6", netstack.Config{Address6: prefix("fe80::2/64")}},
+		{"Address6", netstack.Config{Address6: prefix("::ffff:10.0.0.2/120")}},
+		{"Address6", netstack.Config{Address6: prefix("2001:db8::2/0")}},
+		{"Address6", netstack.Config{Address6: prefix("2001:db8::2/64"), NoIPv6: true}},
+		{"Gateway6", netstack.Config{Gateway6: addr("fe80::1")}},
+		{"Gateway6", netstack.Config{Address6: prefix("2001:db8::2/64"), Gateway6: addr("2001:db8:1::1")}},
+		{"Gateway6", netstack.Config{Address6: prefix("2001:db8::2/64"), Gateway6: addr("2001:db8::2")}},
 		{"DNS", netstack.Config{DNS: []netip.Addr{{}}}},
 	} {
 		a, _ := nictest.Pipe(nictest.WireOptions{})
@@ -208,6 +216,44 @@ func ipv6Packet(dst netip.Addr, mac []byte, icmp []byte) []byte {
 
 // An advertisement (RFC 4861 §4.2) gives the stack an address, routes and a
 // name server; when it takes them back, they go.
+// TestAddress6: a fixed IPv6 address is reached, and what isn't in its network is sent by
+// way of the router.
+func TestAddress6(t *testing.T) {
+	da, db := nictest.Pipe(nictest.WireOptions{})
+	prefix, addr := netip.MustParsePrefix, netip.MustParseAddr
+	a := open(t, da, netstack.Config{Address: prefix("10.0.2.15/24"), Address6: prefix("2001:db8::15/64"), Gateway6: addr("2001:db8::2")})
+	b := open(t, db, netstack.Config{Address: prefix("10.0.2.2/24"), Address6: prefix("2001:db8::2/64")})
+	eventually(t, "both addresses", func() bool {
+		return slices.Contains(a.Addresses(), prefix("2001:db8::15/64")) && slices.Contains(b.Addresses(), prefix("2001:db8::2/64"))
+	})
+	l, err := a.Listen(testContext(t), "tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	eventually(t, "a connection", func() bool { // both look for duplicates first
+		c, err := b.DialContext(testContext(t), "tcp", net.JoinHostPort("2001:db8::15", port))
+		if err != nil {
+			return false
+		}
+		defer c.Close()
+		return c.RemoteAddr().String() == net.JoinHostPort("2001:db8::15", port) && strings.HasPrefix(c.LocalAddr().String(), "[2001:db8::2]:")
+	})
+	eventually(t, "a way to the world", func() bool {
+		c, err := a.DialContext(testContext(t), "udp", "[2001:db8:7::1]:9")
+		if err != nil {
+			return false
+		}
+		defer c.Close()
+		return strings.HasPrefix(c.LocalAddr().String(), "[2001:db8::15]:")
+	})
+	if c, err := b.DialContext(testContext(t), "udp", "[2001:db8:7::1]:9"); err == nil {
+		t.Errorf("without a router there is a way from %v", c.LocalAddr())
+		c.Close()
+	}
+}
+
 func TestSLAAC(t *testing.T) {
 	da, db := nictest.Pipe(nictest.WireOptions{})
 	r := &raw{end: db}

@@ -42,6 +42,12 @@ type Config struct {
 	// local network is reached.
 	Gateway netip.Addr
 
+	// Address6 is a fixed IPv6 address with its prefix length, beside the link-local
+	// one and those that routers announce; Gateway6 a router, by a link-local
+	// address or one in that prefix, beside those that announce themselves.
+	Address6 netip.Prefix
+	Gateway6 netip.Addr
+
 	// DNS are the name servers, before those that DHCP and routers name.
 	DNS []netip.Addr
 
@@ -93,6 +99,12 @@ func (c *Config) check() error {
 		if !c.Gateway.Is4() || !c.Address.Contains(c.Gateway) || c.Gateway == c.Address.Addr() {
 			return &ConfigError{"Gateway", fmt.Sprintf("%v is not a neighbour of %v", c.Gateway, c.Address)}
 		}
+	}
+	if a := c.Address6.Addr(); c.Address6.IsValid() && (!a.Is6() || a.Is4In6() || !a.IsGlobalUnicast() || c.Address6.Bits() == 0 || c.NoIPv6) {
+		return &ConfigError{"Address6", c.Address6.String() + " is not the global IPv6 address of a host that has IPv6"}
+	}
+	if g := c.Gateway6; g.IsValid() && (!c.Address6.IsValid() || !g.IsLinkLocalUnicast() && !c.Address6.Contains(g) || !g.Is6() || g == c.Address6.Addr()) {
+		return &ConfigError{"Gateway6", fmt.Sprintf("%v is not a neighbour of %v", g, c.Address6)}
 	}
 	for _, a := range c.DNS {
 		if !a.IsValid() || a.IsUnspecified() || a.IsMulticast() {
@@ -198,6 +210,13 @@ func (s *Stack) build(dev nic.Device) error {
 	}
 	if err == nil {
 		err = s.stack.CreateNICWithOptions(ethernetID, s.link, stack.NICOptions{Name: "eth"})
+	}
+	if p := s.config.Address6; err == nil && p.IsValid() {
+		err = s.addAddress(ethernetID, p)
+		s.stack.AddRoute(tcpip.Route{Destination: subnetOf(p), NIC: ethernetID})
+		if g := s.config.Gateway6; g.IsValid() {
+			s.stack.AddRoute(tcpip.Route{Destination: header.IPv6EmptySubnet, Gateway: toAddr(g.WithZone("")), NIC: ethernetID})
+		}
 	}
 	if err != nil {
 		s.stack.Destroy()

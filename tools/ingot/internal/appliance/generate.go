@@ -37,7 +37,7 @@ func (e *FolderError) Unwrap() error { return e.Err }
 // Generate returns the program, all but its go.mod: the content of each file by its
 // name, with slashes. The same configuration gives the same bytes.
 func (a *Appliance) Generate() (map[string][]byte, error) {
-	g := &generator{files: map[string][]byte{}, imports: map[string]bool{"embed": true, "ingot.dev/firmware": true}}
+	g := &generator{files: map[string][]byte{}, handler: "slog.NewTextHandler(os.Stderr, nil)", imports: map[string]bool{"embed": true, "ingot.dev/firmware": true}}
 	if err := g.copy(a.store, "certs/image"); err != nil {
 		return nil, err
 	}
@@ -60,10 +60,14 @@ func (a *Appliance) Generate() (map[string][]byte, error) {
 		fmt.Fprintf(&body, "//go:embed all:%s\nvar %s embed.FS\n\n", f.name, f.variable)
 	}
 	body.WriteString("func main() {\n")
+	settings := slices.Clone(a.settings)
+	if level := a.LogLevel(); level != "" {
+		fmt.Fprintf(&body, "level := must(firmware.LogLevel(%q))\n", level)
+		g.handler = "slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})"
+		settings = slices.DeleteFunc(settings, func(s [2]string) bool { return s[0] == logLevel })
+	}
 	if a.syslog != nil {
-		for _, name := range []string{"log/slog", "os", "ingot.dev/firmware/syslog"} {
-			g.imports[name] = true
-		}
+		g.imports["ingot.dev/firmware/syslog"] = true
 		o := *a.syslog.options.(*syslog.Options)
 		o.Console = console{}
 		body.WriteString("collector := must(syslog.New(")
@@ -72,8 +76,13 @@ func (a *Appliance) Generate() (map[string][]byte, error) {
 		services.WriteString("collector.Service(),\n")
 	}
 	body.WriteString("firmware.Main(firmware.Config{\nCerts: certificates,\n")
-	if a.syslog != nil {
+	switch {
+	case a.syslog != nil:
 		body.WriteString("Log: slog.New(collector),\n")
+	case a.LogLevel() != "":
+		body.WriteString("Log: slog.New(")
+		g.literal(&body, reflect.ValueOf(console{}))
+		body.WriteString("),\n")
 	}
 	if a.bundles {
 		g.imports["ingot.dev/certs"] = true
@@ -83,9 +92,9 @@ func (a *Appliance) Generate() (map[string][]byte, error) {
 		g.imports["ingot.dev/certs"] = true
 		body.WriteString("Rules: certs.Rules(),\n")
 	}
-	if len(a.settings) > 0 {
+	if len(settings) > 0 {
 		body.WriteString("Getenv: firmware.Defaults(map[string]string{\n")
-		for _, s := range a.settings {
+		for _, s := range settings {
 			fmt.Fprintf(&body, "%q: %q,\n", s[0], s[1])
 		}
 		body.WriteString("}),\n")
@@ -137,6 +146,7 @@ type generator struct {
 	imports map[string]bool
 	folders []embedded
 	service *Service
+	handler string // what makes the console's
 }
 
 // console stands for the handler of a firmware's console.
@@ -169,7 +179,8 @@ func (g *generator) literal(out *bytes.Buffer, v reflect.Value) {
 		}[value])
 		return
 	case console:
-		out.WriteString("slog.NewTextHandler(os.Stderr, nil)")
+		g.imports["log/slog"], g.imports["os"] = true, true
+		out.WriteString(g.handler)
 		return
 	case *folder:
 		out.WriteString(g.embed(value))

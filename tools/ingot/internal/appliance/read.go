@@ -75,6 +75,19 @@ func (a *Appliance) Address() (address netip.Prefix, gateway netip.Addr) {
 	return address, gateway
 }
 
+// logLevel is the setting of the console's level.
+const logLevel = "INGOT_LOG_LEVEL"
+
+// LogLevel is the least that the console shows; "" if nothing is said of that.
+func (a *Appliance) LogLevel() string {
+	for _, s := range a.settings {
+		if s[0] == logLevel {
+			return s[1]
+		}
+	}
+	return ""
+}
+
 // Read reads a configuration and checks everything that can be known before it is
 // built. Its error is Problems, or says why a file can't be read.
 func Read(file string, o Options) (*Appliance, error) {
@@ -128,7 +141,7 @@ type checker struct {
 	problems  Problems
 	listeners []*Service // also those with something else wrong with them
 
-	address            netip.Prefix // of the device
+	address, address6  netip.Prefix // of the device
 	noIPv6             bool
 	storeAt            position
 	storeDir           string
@@ -281,7 +294,11 @@ func (c *checker) setting(k *Key, e *entry, v any) {
 		if !v.IsValid() {
 			return // DHCP
 		}
-		c.address = v
+		if v.Addr().Is6() {
+			c.address6 = v
+		} else {
+			c.address = v
+		}
 		text = v.String()
 	case bool:
 		if v {
@@ -319,6 +336,20 @@ func (c *checker) network(root *node) {
 			c.bad(gateway.at, "gateway is given without a fixed address", "leave it out: DHCP names the router; or add address = \"192.168.1.20/24\"")
 		case c.address.IsValid() && (!c.address.Contains(router) || router == c.address.Addr()):
 			c.bad(gateway.value.at, fmt.Sprintf("gateway: %v is no neighbour of %v", router, c.address), "use the router's address in "+c.address.Masked().String())
+		}
+	}
+	address, gateway = table.value.get("address6"), table.value.get("gateway6")
+	if address != nil && c.noIPv6 {
+		c.bad(address.at, "address6 is given, and ipv6 is false", "leave one of them out")
+	}
+	if gateway != nil && gateway.value.shape == isString {
+		router, err := netip.ParseAddr(gateway.value.text)
+		switch {
+		case err != nil:
+		case address == nil:
+			c.bad(gateway.at, "gateway6 is given without a fixed address", "leave it out: routers announce themselves; or add address6 = \"2001:db8::20/64\"")
+		case c.address6.IsValid() && (!c.address6.Contains(router) && !router.IsLinkLocalUnicast() || router == c.address6.Addr()):
+			c.bad(gateway.value.at, fmt.Sprintf("gateway6: %v is no neighbour of %v", router, c.address6), "use the router's link-local address, or its own in "+c.address6.Masked().String())
 		}
 	}
 	if dns := table.value.get("dns"); dns != nil && c.noIPv6 {

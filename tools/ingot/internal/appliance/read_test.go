@@ -96,6 +96,13 @@ func TestProblems(t *testing.T) {
 			"5:8: rate is true or false; write a number", "6:9: burst is a number with a fraction; write a whole number"}},
 		{"strings", echo + "identity = 5\nalpn = \"mqtt\"\nallow = [\"10.0.0.0/8\", 5]\n", []string{
 			"4:12: identity is an integer; write a name", `5:8: alpn is a string; write an array of strings, such as ["mqtt"]`, "6:24: allow is an integer; write an IP address"}},
+		{"IPv6", "[network]\naddress6 = \"fe80::2/64\"\ngateway6 = \"10.0.0.1\"\n" + echo, []string{
+			`2:12: address6: "fe80::2/64" is not the global IPv6 address of a host with a prefix length; write one such as "2001:db8::20/64"`,
+			`3:12: gateway6: "10.0.0.1" is not an IPv6 address; write one such as "fe80::1"`}},
+		{"IPv6 and none", "[network]\nipv6 = false\naddress6 = \"2001:db8::2/64\"\n" + echo, []string{`3:1: address6 is given, and ipv6 is false; leave one of them out`}},
+		{"a router without an IPv6 address", "[network]\ngateway6 = \"fe80::1\"\n" + echo, []string{`2:1: gateway6 is given without a fixed address; `}},
+		{"an IPv6 router elsewhere", "[network]\naddress6 = \"2001:db8::2/64\"\ngateway6 = \"2001:db9::1\"\n" + echo, []string{`3:12: gateway6: 2001:db9::1 is no neighbour of 2001:db8::2/64; use `}},
+		{"a level", "[log]\nlevel = \"loud\"\n" + echo, []string{`2:9: level: "loud" is not one that there is; use "debug", "info", "warn" or "error"`}},
 		{"flags", "[network]\nipv6 = \"no\"\n" + echo, []string{"2:8: ipv6 is a string; write true or false, without quotes"}},
 		{"durations", echo + "idle_timeout = 30\nstall_timeout = \"30\"\nhandshake_timeout = \"off\"\n", []string{
 			`4:16: idle_timeout is an integer; write a duration, such as "3m"`, `5:17: stall_timeout: "30" is not a duration; use a number with a unit, such as "500ms"`,
@@ -222,6 +229,8 @@ func TestGood(t *testing.T) {
 		{"the least", echo},
 		{"everything", `
 network = { address = "10.0.0.2/24", gateway = "10.0.0.1", ipv6 = false, dns = ["10.0.0.1"], time_servers = ["10.0.0.1", "ntp.example"], host_name = "gw", mac = "02:00:00:00:00:01" }
+[log]
+level = "warn"
 [certificates]
 store = "certs/image"
 [service."the echo"]
@@ -236,6 +245,7 @@ alpn = ["a", "b"]
 max_connections = 1_000
 max_per_address = 0x10
 max_handshakes = 5
+handshake_rate = 20
 rate = 1e1
 burst = 3
 handshake_timeout = "1m30s"

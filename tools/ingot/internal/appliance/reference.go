@@ -18,6 +18,8 @@ var forms = map[Type]string{
 	Address:   "string with an IPv4 address",
 	Addresses: "array of strings with IP addresses",
 	Interface: "string with an IPv4 address and the length of its prefix",
+	Address6:  "string with an IPv6 address",
+	Network6:  "string with an IPv6 address and the length of its prefix",
 	Prefixes:  "array of strings with IP addresses, with or without the length of a prefix",
 	Hardware:  "string with six bytes in hexadecimal digits",
 	Name:      "string with a host name",
@@ -169,7 +171,8 @@ These are the settings, and the keys that they go before:
 Lists are separated by commas, and INGOT_IPV6 is on or off. For each setting this order
 holds: the boot parameters; what is compiled in; what DHCP and routers say. An INGOT_ADDR
 in the boot parameters also goes before a compiled-in gateway, and ` + "`INGOT_ADDR=dhcp`" + ` takes a
-fixed address back. ` + "`ingot run --env INGOT_ADDR=dhcp`" + ` gives such parameters in QEMU.
+fixed address back; so do INGOT_ADDR6 and ` + "`INGOT_ADDR6=auto`" + `. INGOT_LOG_LEVEL is for images whose
+configuration has a ` + "`[log]`" + `. ` + "`ingot run --env INGOT_ADDR=dhcp`" + ` gives such parameters in QEMU.
 `)
 	return b.String()
 }

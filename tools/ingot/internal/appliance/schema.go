@@ -34,6 +34,8 @@ const (
 	Address   Type = "IP address"
 	Addresses Type = "array of IP addresses"
 	Interface Type = "IPv4 address with prefix length"
+	Address6  Type = "IPv6 address"
+	Network6  Type = "IPv6 address with prefix length"
 	Prefixes  Type = "array of IP prefixes"
 	Hardware  Type = "Ethernet address"
 	Name      Type = "host name"
@@ -81,6 +83,10 @@ func Tables() []Table {
 				Doc: `A fixed IPv4 address, with the length of its network's prefix; "dhcp" asks DHCP.`},
 			{Name: "gateway", Type: Address, field: "INGOT_GATEWAY", Default: "none: only the local network is reached", Example: `"192.168.1.1"`,
 				Doc: "The IPv4 router, for a fixed address; it must be in the address's network."},
+			{Name: "address6", Type: Network6, field: "INGOT_ADDR6", Default: "none", Example: `"2001:db8::20/64"`,
+				Doc: "A fixed IPv6 address, with the length of its network's prefix, beside those that `ipv6` brings."},
+			{Name: "gateway6", Type: Address6, field: "INGOT_GATEWAY6", Default: "those that announce themselves", Example: `"fe80::1"`,
+				Doc: "The IPv6 router, for a fixed address: a link-local address, or one in the address's network."},
 			{Name: "ipv6", Type: Flag, field: "INGOT_IPV6", Default: "true", Example: "false",
 				Doc: "Whether there is IPv6: a link-local address, and those that routers announce."},
 			{Name: "dns", Type: Addresses, field: "INGOT_DNS", Default: "those that DHCP and IPv6 routers name", Example: `["192.168.1.1", "2001:db8::1"]`,
@@ -95,6 +101,10 @@ func Tables() []Table {
 		{"certificates", "The certificate store that the image gets.", []Key{
 			{Name: "store", Type: Folder, field: "Certs", Default: `"certs"`, Example: `"certs"`,
 				Doc: "Its folder, relative to the configuration file: one that `ingot certs init` made, whose part `image` is the store, or a store itself."},
+		}},
+		{"log", "What is logged on the console.", []Key{
+			{Name: "level", Type: Choice, field: "INGOT_LOG_LEVEL", Choices: levels, Default: `"info"`, Example: `"warn"`,
+				Doc: "The least that the console shows. `[syslog]` has a level of its own."},
 		}},
 		{"syslog", "Sends the log to a collector over TLS (RFC 5424, RFC 5425), too. Without this table it goes to the console only.", collecting()},
 	}
@@ -197,7 +207,7 @@ func collecting() []Key {
 		{Name: "group", Type: Text, field: "Group", Default: "the anchors in no group", Example: `"collectors"`, Doc: "The group of the store's anchors that vouch for the collector."},
 		{Name: "present", Type: Text, field: "Present", Default: "none", Example: `"client"`, Doc: "The identity of the store that is shown to the collector if it asks, by its folder."},
 		*find(versions, "policy"), *find(versions, "minimum_version"),
-		{Name: "level", Type: Choice, field: "Level", Choices: []string{"debug", "info", "warn", "error"}, Default: `"info"`, Example: `"warn"`, Doc: "The least that is sent. The console has everything from `info` up.",
+		{Name: "level", Type: Choice, field: "Level", Choices: levels, Default: `"info"`, Example: `"warn"`, Doc: "The least that is sent. The console has a level of its own, in `[log]`.",
 			value: func(choice string) any {
 				var l slog.Level
 				if err := l.UnmarshalText([]byte(choice)); err != nil {
@@ -215,6 +225,8 @@ func collecting() []Key {
 		{Name: "timeout", Type: Duration, field: "Timeout", Default: text(syslog.DefaultTimeout), Example: `"5s"`, Longest: time.Hour, Doc: "For connecting, the TLS handshake included, and for each write."},
 	}
 }
+
+var levels = []string{"debug", "info", "warn", "error"}
 
 // facilities are those of RFC 5424 section 6.2.1 that suit a device.
 var facilities = []string{"user", "daemon", "auth", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"}
@@ -282,6 +294,8 @@ func secured() []Key {
 			Doc: "The group of the store's anchors that vouch for clients."},
 		{Name: "max_handshakes", Type: Count, field: "MaxHandshakes", Unit: "connections", Min: 1, Max: 100_000, Default: strconv.Itoa(tlsio.DefaultMaxHandshakes), Example: "20",
 			Doc: "How many connections may be in their TLS handshake at a time."},
+		{Name: "handshake_rate", Type: Count, field: "HandshakeRate", Unit: "handshakes per second", Min: 1, Max: 1_000_000, Default: "20 on a board, after a quiet time 100", Example: "20",
+			Doc: "How many TLS handshakes there may be in the long run, whoever makes them, so that the processor is left to those who are connected."},
 		{Name: "handshake_timeout", Type: Duration, field: "HandshakeTimeout", Default: text(tlsio.DefaultHandshakeTimeout), Example: `"5s"`, Longest: 10 * time.Minute,
 			Doc: "How long a TLS handshake may take."},
 	}, versions())

@@ -166,6 +166,22 @@ func (k *Key) decode(n *node, dir string) (value any, bad []inaptitude) {
 			}
 			return p, ""
 		}), bad
+	case Address6:
+		return one(n, "an IPv6 address", func(s string) (any, string) {
+			a, err := netip.ParseAddr(s)
+			if err != nil || !a.Is6() || a.Is4In6() || a.Zone() != "" || !isHost(a) {
+				return nil, such
+			}
+			return a, ""
+		}), bad
+	case Network6:
+		return one(n, "the global IPv6 address of a host with a prefix length", func(s string) (any, string) {
+			p, err := netip.ParsePrefix(s)
+			if err != nil || !p.Addr().Is6() || p.Addr().Is4In6() || !p.Addr().IsGlobalUnicast() || p.Bits() < 1 {
+				return nil, such
+			}
+			return p, ""
+		}), bad
 	case Prefixes:
 		list := each("an array of strings", "an IP address with a prefix length", func(s string) (any, string) {
 			p, err := netip.ParsePrefix(s)

@@ -86,6 +86,10 @@ one.`,
 				opt.Image.Output = filepath.Join("build", a.Name+".elf")
 				opt.Certs = a.Certs
 				opt.Address, opt.Gateway = a.Address()
+				if level := a.LogLevel(); level == "warn" || level == "error" {
+					// It is told by the log what is ready. What --env says stands before this.
+					opt.Env = append(opt.Env, "INGOT_LOG_LEVEL=info")
+				}
 				opt.Services = forwarded(a.Services, opt.Port, cmd.Flags().Changed("port"))
 				opt.Port = opt.Services[0].HostPort
 			} else if hosted {
