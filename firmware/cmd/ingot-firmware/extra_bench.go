@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"time"
 
 	"ingot.dev/firmware"
 	"ingot.dev/firmware/bench"
@@ -29,6 +30,7 @@ func extra(echo *tlsio.TLSOptions) ([]firmware.Service, func(context.Context, *f
 	// too many that send and never read.
 	held := service("held", bench.PortHeld, firmware.Echo)
 	held.TLS.MaxConnections = 1 << 16
+	held.TLS.HandshakeTimeout = time.Minute // on a host that is busy
 	services := []firmware.Service{
 		held,
 		service("bench control", bench.PortControl, bench.Control),
