@@ -21,8 +21,16 @@ import (
 
 // documents are those whose Go code must compile and whose links must lead
 // somewhere.
-var documents = []string{"tlsio.md", "firmware.md", "configuration.md", "architecture.md", "ingot.md", "getting-started.md", "first-device.md", "certificates.md", "porting.md", "debugging.md", "../SECURITY.md", "boards.md", "flashing.md", "security.md", "ciphers.md", "../README.md", "../CONTRIBUTING.md", "../CAVEATS.md",
-	"../examples/baremetal/README.md", "../examples/pinned/README.md", "../examples/sensor/README.md"}
+var documents = func() (list []string) {
+	for _, pattern := range []string{"*.md", "../*.md", "../examples/*/README.md"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			panic(fmt.Sprintf("%s: %v, %v", pattern, files, err))
+		}
+		list = append(list, files...)
+	}
+	return list
+}()
 
 // given are what the snippets of a document may use without saying where it comes
 // from.

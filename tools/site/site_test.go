@@ -326,7 +326,8 @@ func TestBrowser(t *testing.T) {
 	if program == "" {
 		t.Skip("there is no Chromium; apt-get install chromium")
 	}
-	page := "file://" + filepath.Join(built(t), "flashing.html")
+	out := built(t)
+	page := "file://" + filepath.Join(out, "flashing.html")
 	picture := filepath.Join(t.TempDir(), "page.png")
 	chromium := func(args ...string) string {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -346,6 +347,28 @@ func TestBrowser(t *testing.T) {
 	}
 	if !strings.Contains(dom, `<div class="search">`) {
 		t.Error("the search is hidden: site.js has not come to its end")
+	}
+
+	// Somebody searches, and walks through what is found with the keyboard.
+	text, err := os.ReadFile(filepath.Join(out, "flashing.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	probe := bytes.Replace(text, []byte("</body>"), []byte(`<script type="module">
+		input.value = "sd card";
+		input.dispatchEvent(new Event("input"));
+		input.focus();
+		input.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true }));
+		document.body.dataset.probe = document.activeElement.textContent + " at " + document.activeElement.getAttribute("href");
+	</script></body>`), 1)
+	if err := os.WriteFile(filepath.Join(out, "probe.html"), probe, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	// Modules come behind site.js, which is deferred, and are inline: file:// allows them.
+	dom = chromium("--dump-dom", "file://"+filepath.Join(out, "probe.html"))
+	if want := `data-probe="An SD cardGetting an image onto a board at ./flashing.html#an-sd-card"`; !strings.Contains(dom, want) {
+		_, got, _ := strings.Cut(dom, "data-probe=")
+		t.Errorf("the search found %.200q, want %s", got, want)
 	}
 	chromium("--window-size=1200,900", "--screenshot="+picture, page)
 	f, err := os.Open(picture)
