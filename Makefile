@@ -63,8 +63,9 @@ test-go: qemu ## Go's own run-programs as images in QEMU; GOTESTDIR= where GOROO
 
 # Wycheproof's vectors, too, if WYCHEPROOF names the folder that has them.
 .PHONY: test-crypto
-test-crypto: qemu ## the assembly of ciphers in QEMU: a million comparisons each, the standard library's tests, traces
+test-crypto: qemu $(INGOT) ## the assembly of ciphers in QEMU: a million comparisons each, the standard library's tests, traces
 	INGOT_CRYPTO_CASES=1000000 INGOT_SECRETS=100 $(GO) test -count=1 -v -timeout 4h ./internal/armcrypto ./qemu/consttime
+	$(INGOT) test -timeout 4h ./internal/armcrypto/fiat ./internal/armcrypto/field
 
 .PHONY: fuzz
 fuzz: ## every fuzzer for FUZZTIME (1m) each

@@ -25,6 +25,8 @@ type suite struct {
 	// skip are tests that need what an image hasn't: a file, another process, or
 	// inlining in all packages, without which tests of allocations count more.
 	skip string
+	// only are the tests that run; empty: all others.
+	only string
 	// from is the folder in module golang.org/x/crypto that has the tests of a package
 	// which the standard library vendors without them.
 	from string
@@ -34,6 +36,9 @@ type suite struct {
 	wycheproof, name string
 }
 
+// others are tests of curves that have no assembly.
+const others = ".*/P(224|384|521)"
+
 var suites = []suite{
 	{pkg: "vendor/golang.org/x/crypto/chacha20", from: "chacha20", ours: []string{"chacha20_test.go"}},
 	{pkg: "vendor/golang.org/x/crypto/internal/poly1305", from: "internal/poly1305", ours: []string{"poly1305_test.go"}},
@@ -42,6 +47,15 @@ var suites = []suite{
 	{pkg: "crypto/sha256", skip: "Alloc"},
 	{pkg: "crypto/hmac", wycheproof: "hmac_sha256_test.json", name: "hmac"},
 	{pkg: "crypto/hkdf", skip: "FIPSServiceIndicator", wycheproof: "hkdf_sha256_test.json", name: "hkdf"},
+	{pkg: "crypto/internal/fips140/sha512", ours: []string{"sha512_test.go"}},
+	{pkg: "crypto/sha512", skip: "Alloc"},
+	{pkg: "crypto/ecdh", skip: "Linker|Imports|" + others, ours: []string{"x25519_test.go"}, wycheproof: "x25519_test.json", name: "x25519"},
+	{pkg: "crypto/ecdh", only: "TestWycheproof", wycheproof: "ecdh_secp256r1_ecpoint_test.json", name: "p256"},
+	{pkg: "crypto/internal/fips140/nistec", ours: []string{"nistec_test.go"}},
+	{pkg: "crypto/elliptic", skip: others},
+	{pkg: "crypto/ecdsa", skip: "Vectors|" + others, wycheproof: "ecdsa_secp256r1_sha256_test.json", name: "ecdsa"},
+	{pkg: "crypto/ecdsa", only: "TestWycheproof", wycheproof: "ecdsa_secp256r1_sha256_p1363_test.json", name: "p1363"},
+	{pkg: "crypto/ed25519", skip: "Golden|Vectors|Alloc", wycheproof: "ed25519_test.json", name: "ed25519"},
 }
 
 // casesVar says how many random cases each comparison with the portable code tries;
@@ -101,6 +115,9 @@ func TestOnBoard(t *testing.T) {
 	}
 	for _, s := range suites {
 		t.Run(s.pkg, func(t *testing.T) {
+			if s.only == "TestWycheproof" && wycheproof == "" {
+				t.Skip("without Wycheproof's vectors")
+			}
 			opt := image.Options{Package: []string{s.pkg}, Overlay: map[string]string{}, Symbols: true}
 			temp := t.TempDir()
 			put := func(name, from string) {
@@ -142,7 +159,7 @@ func TestOnBoard(t *testing.T) {
 				put("ingot_wycheproof.json", filepath.Join(wycheproof, s.wycheproof))
 				names = append(names, "TestWycheproof")
 			}
-			console := runOnBoard(t, opt, temp, []string{casesVar + "=" + cases}, "-test.v", "-test.skip="+s.skip, "-test.timeout=2h")
+			console := runOnBoard(t, opt, temp, []string{casesVar + "=" + cases}, "-test.v", "-test.run="+s.only, "-test.skip="+s.skip, "-test.timeout=2h")
 			if len(want.FindAllString(console, -1)) == 0 {
 				t.Errorf("no tests ran:\n%s", console)
 			}

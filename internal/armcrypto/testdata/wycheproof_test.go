@@ -35,6 +35,12 @@ type wycheproofCase struct {
 	Info    octets `json:"info"`
 	Size    int    `json:"size"`
 	OKM     octets `json:"okm"`
+	Public  octets `json:"public"`
+	Private octets `json:"private"`
+	Shared  octets `json:"shared"`
+	Sig     octets `json:"sig"`
+
+	PublicKey octets `json:"-"` // its group's
 }
 
 // eachWycheproof calls f for every case, with the size of tags in bits where the file has one.
@@ -43,8 +49,11 @@ func eachWycheproof(t *testing.T, f func(c *wycheproofCase, tagSize int) bool) {
 	var file struct {
 		NumberOfTests int
 		TestGroups    []struct {
-			TagSize int
-			Tests   []wycheproofCase
+			TagSize   int
+			PublicKey struct {
+				Uncompressed, PK octets // a point's encoding, or one of Ed25519
+			}
+			Tests []wycheproofCase
 		}
 	}
 	if err := json.Unmarshal(wycheproof, &file); err != nil {
@@ -55,6 +64,7 @@ func eachWycheproof(t *testing.T, f func(c *wycheproofCase, tagSize int) bool) {
 		for i := range g.Tests {
 			n++
 			c := &g.Tests[i]
+			c.PublicKey = append(g.PublicKey.Uncompressed, g.PublicKey.PK...)
 			if good := f(c, g.TagSize); good != (c.Result == "valid") && c.Result != "acceptable" {
 				t.Errorf("case %d (%s) is %s: %v", c.ID, c.Comment, c.Result, good)
 			}
