@@ -241,6 +241,9 @@ func (r *run) thousands(ctx context.Context, t *target, c *control) error {
 	return nil
 }
 
+// patience is how often a connection is tried.
+const patience = 3
+
 // together is how many connections are opened, and used, at the same time.
 const together = 8
 
@@ -261,6 +264,9 @@ func (t *target) holdTogether(ctx context.Context, n int) (conns []*tls.Conn, er
 					return
 				}
 				c, e := t.secure(ctx, bench.PortHeld, nil)
+				for tries := 1; e != nil && tries < patience && ctx.Err() == nil; tries++ {
+					c, e = t.secure(ctx, bench.PortHeld, nil) // it timed out, on a busy host
+				}
 				mu.Lock()
 				if e != nil {
 					err = errors.Join(err, fmt.Errorf("connection %d of %d: %w", len(conns)+1, n, e))
