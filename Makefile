@@ -79,6 +79,7 @@ fuzz-short:
 bench: certs qemu $(INGOT) ## measure tlsio beside crypto/tls, the firmware in QEMU (build/bench.json), and bundles
 	$(GO) test -count=1 -v -run Figure ./tlsio/bench -strict
 	$(INGOT) bench --board $(BOARD) -o build/bench.json
+	$(GO) test -count=1 -v -run TestFigureBoot ./tools/ingot
 	$(INGOT) test --board $(BOARD) -run "^$$" -bench "LoadBundle|RootsFor" ./certs
 
 # Instructions only: they are the same on any machine. What has changed, for better or
