@@ -35,6 +35,7 @@ var contents = []group{
 	{"How it works", []string{
 		"docs/architecture.md",
 		"docs/ciphers.md",
+		"docs/connections.md",
 		"CONTRIBUTING.md",
 	}},
 	{"Examples", []string{
