@@ -56,6 +56,101 @@ var cuts = append([]cut{
 			"func loadSystemRoots() (*CertPool, error) { return NewCertPool(), nil }; func _() (*CertPool, error) {",
 		}},
 	},
+	{
+		// 53 KB: the code of a sort for each type that is sorted somewhere. Twelve
+		// elements or fewer are sorted by insertion, as ever; more of them, of which
+		// the firmware has none, by a heap: no more comparisons in the worst case, about
+		// twice as many otherwise.
+		name:  "pattern-defeating sorts",
+		files: []string{"slices/sort.go"},
+		edits: []edit{
+			{
+				"\tpdqsortOrdered(x, 0, n, bits.Len(uint(n)))\n",
+				"\tif n <= 12 { insertionSortOrdered(x, 0, n) } else { heapSortOrdered(x, 0, n) }; _ = bits.Len\n",
+			},
+			{
+				"\tpdqsortCmpFunc(x, 0, n, bits.Len(uint(n)), cmp)\n",
+				"\tif n <= 12 { insertionSortCmpFunc(x, 0, n, cmp) } else { heapSortCmpFunc(x, 0, n, cmp) }\n",
+			},
+		},
+	},
+	{
+		// 29 KB: descriptions of all of the runtime's metrics, made when the first one
+		// of package internal/godebug is counted. Now who reads metrics makes them.
+		name:  "metrics that nobody reads",
+		files: []string{"runtime/metrics.go"},
+		edits: []edit{
+			{
+				"\tmetricsLock()\n\tinitMetrics()\n\td, ok := metrics[name]\n",
+				"\tmetricsLock()\n\tif !metricsInit { metricsLater = append(metricsLater, laterMetric{name, read}); metricsUnlock(); return }\n\td, ok := metrics[name]\n",
+			},
+			{
+				"\tmetricsInit = true\n",
+				"\tmetricsInit = true; for _, l := range metricsLater { d, ok := metrics[l.name]; if !ok { throw(\"runtime: unexpected metric registration for \" + l.name) }; d.compute = metricReader(l.read).compute; metrics[l.name] = d }\n",
+			},
+			{
+				"func metricsUnlock() {\n",
+				"type laterMetric struct { name string; read func() uint64 }; var metricsLater []laterMetric; func metricsUnlock() {\n",
+			},
+		},
+	},
+	{
+		// 16 KB: limits of a container, from files. A board has none.
+		name:  "limits of containers",
+		files: []string{"internal/runtime/cgroup/cgroup_linux.go"},
+		edits: []edit{{
+			"func OpenCPU(scratch []byte) (CPU, error) {\n",
+			"func OpenCPU(scratch []byte) (CPU, error) { return CPU{}, ErrNoCgroup }; func _(scratch []byte) (CPU, error) {\n",
+		}},
+	},
+	{
+		// 20 KB: settings of GODEBUG for some call stacks only, by which the tool
+		// bisect finds where one matters. Here they hold everywhere.
+		name:  "patterns in GODEBUG",
+		files: []string{"internal/godebug/godebug.go"},
+		edits: []edit{
+			{"\tif v.bisect != nil && !v.bisect.Stack(&stderr) {\n\t\treturn \"\"\n\t}\n", "\n\n\n"},
+			{"v.bisect, _ = bisect.New(arg[j+1:])", "_ = stderr"},
+		},
+	},
+	{
+		// Filters and translation of addresses, which packets go through once there
+		// are any (ReplaceTable).
+		name:   "gVisor's iptables without tables",
+		module: gvisor,
+		files:  []string{"pkg/tcpip/stack/iptables.go"},
+		edits: []edit{
+			{"\t\"reflect\"\n", "\t\"reflect\"; \"gvisor.dev/gvisor/pkg/atomicbitops\"\n"},
+			{
+				"\tit.modified = true\n",
+				"\tit.modified = true; if !filtering.Load() { checks.prerouting, checks.input, checks.forward, checks.output, checks.postrouting = (*IPTables).doPrerouting, (*IPTables).doInput, (*IPTables).doForward, (*IPTables).doOutput, (*IPTables).doPostrouting; filtering.Store(true) }\n",
+			},
+			{
+				"type checkTable struct {\n",
+				"var filtering atomicbitops.Bool; var checks struct { prerouting func(*IPTables, *PacketBuffer, AddressableEndpoint, string) bool; input func(*IPTables, *PacketBuffer, string) bool; forward func(*IPTables, *PacketBuffer, string, string) bool; output func(*IPTables, *PacketBuffer, *Route, string) bool; postrouting func(*IPTables, *PacketBuffer, *Route, AddressableEndpoint, string) bool }; type checkTable struct {\n",
+			},
+			{
+				"func (it *IPTables) CheckPrerouting(pkt *PacketBuffer, addressEP AddressableEndpoint, inNicName string) bool {\n",
+				"func (it *IPTables) CheckPrerouting(pkt *PacketBuffer, addressEP AddressableEndpoint, inNicName string) bool { return !filtering.Load() || checks.prerouting(it, pkt, addressEP, inNicName) }; func (it *IPTables) doPrerouting(pkt *PacketBuffer, addressEP AddressableEndpoint, inNicName string) bool {\n",
+			},
+			{
+				"func (it *IPTables) CheckInput(pkt *PacketBuffer, inNicName string) bool {\n",
+				"func (it *IPTables) CheckInput(pkt *PacketBuffer, inNicName string) bool { return !filtering.Load() || checks.input(it, pkt, inNicName) }; func (it *IPTables) doInput(pkt *PacketBuffer, inNicName string) bool {\n",
+			},
+			{
+				"func (it *IPTables) CheckForward(pkt *PacketBuffer, inNicName, outNicName string) bool {\n",
+				"func (it *IPTables) CheckForward(pkt *PacketBuffer, inNicName, outNicName string) bool { return !filtering.Load() || checks.forward(it, pkt, inNicName, outNicName) }; func (it *IPTables) doForward(pkt *PacketBuffer, inNicName, outNicName string) bool {\n",
+			},
+			{
+				"func (it *IPTables) CheckOutput(pkt *PacketBuffer, r *Route, outNicName string) bool {\n",
+				"func (it *IPTables) CheckOutput(pkt *PacketBuffer, r *Route, outNicName string) bool { return !filtering.Load() || checks.output(it, pkt, r, outNicName) }; func (it *IPTables) doOutput(pkt *PacketBuffer, r *Route, outNicName string) bool {\n",
+			},
+			{
+				"func (it *IPTables) CheckPostrouting(pkt *PacketBuffer, r *Route, addressEP AddressableEndpoint, outNicName string) bool {\n",
+				"func (it *IPTables) CheckPostrouting(pkt *PacketBuffer, r *Route, addressEP AddressableEndpoint, outNicName string) bool { return !filtering.Load() || checks.postrouting(it, pkt, r, addressEP, outNicName) }; func (it *IPTables) doPostrouting(pkt *PacketBuffer, r *Route, addressEP AddressableEndpoint, outNicName string) bool {\n",
+			},
+		},
+	},
 	// 150 KB: unrolled arithmetic of the NIST curves' fields. Squares, and the ways to
 	// and from Montgomery's form, are products, too: by the number itself, by R² mod p
 	// and by 1. A square has as many word products as any other product there: with P-256,

@@ -132,4 +132,36 @@ var shortcuts = []cut{
 			}}},
 		},
 	},
+	{
+		// Copies of gVisor's counters of IP, of about 100 pointers, and the interface's name
+		// looked up for filters that there are none of.
+		name:   "copies of gVisor's counters of IP",
+		module: gvisor,
+		files:  []string{"pkg/tcpip/network/ipv4/ipv4.go"},
+		edits: []edit{
+			{"\tstats := e.stats.ip\n\n\tnetworkMTU, err", "\tstats := &e.stats.ip\n\n\tnetworkMTU, err"},
+			{"\tstats := e.stats.ip\n\n\tstats.PacketsReceived.Increment()\n\n\tif !e.isEnabled()", "\tstats := &e.stats.ip\n\n\tstats.PacketsReceived.Increment()\n\n\tif !e.isEnabled()"},
+			{"\tstats := e.stats\n\tstats.ip.ValidPacketsReceived", "\tstats := &e.stats\n\tstats.ip.ValidPacketsReceived"},
+			{"\tstats := e.stats\n\tstk := e.protocol.stack\n", "\tstats := &e.stats\n\tstk := e.protocol.stack\n"},
+			{
+				"locally generated.\n\toutNicName := stk.FindNICNameFromID(e.nic.ID())\n\tif ok := stk.IPTables().CheckOutput",
+				"locally generated.\n\toutNicName := e.nic.Name()\n\tif ok := stk.IPTables().CheckOutput",
+			},
+			{
+				"\toutNicName := stk.FindNICNameFromID(e.nic.ID())\n\tif ok := stk.IPTables().CheckPostrouting",
+				"\toutNicName := e.nic.Name()\n\tif ok := stk.IPTables().CheckPostrouting",
+			},
+		},
+		also: []part{{"pkg/tcpip/network/ipv6/ipv6.go", []edit{
+			{"\tstats := e.stats.ip\n\tnetworkMTU, err", "\tstats := &e.stats.ip\n\tnetworkMTU, err"},
+			{
+				"locally generated.\n\toutNicName := stk.FindNICNameFromID(e.nic.ID())\n\tif ok := stk.IPTables().CheckOutput",
+				"locally generated.\n\toutNicName := e.nic.Name()\n\tif ok := stk.IPTables().CheckOutput",
+			},
+			{
+				"\toutNicName := stk.FindNICNameFromID(e.nic.ID())\n\tif ok := stk.IPTables().CheckPostrouting",
+				"\toutNicName := e.nic.Name()\n\tif ok := stk.IPTables().CheckPostrouting",
+			},
+		}}},
+	},
 }
