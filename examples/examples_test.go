@@ -5,15 +5,21 @@
 package examples
 
 import (
+	"context"
+	"go/build"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/modfile"
 
+	"ingot.dev/board/boards"
 	"ingot.dev/internal/testenv"
 	"ingot.dev/internal/transcript"
 	"ingot.dev/qemu"
@@ -89,27 +95,63 @@ func TestREADME(t *testing.T) {
 	}
 }
 
-// TestBoards vets the examples for the boards that QEMU is not started for.
+// patience is for a boot: far more than it takes.
+const patience = 5 * time.Minute
+
+// TestBoards builds the examples for every board, and boots those that are programs as far
+// as to their network. (Those that are configured: TestExamples in tools/ingot.)
 func TestBoards(t *testing.T) {
 	if testing.Short() {
-		t.Skip("compiles for boards")
+		t.Skip("builds images and boots them")
+	}
+	ingot := filepath.Join(t.TempDir(), "ingot")
+	if out, err := exec.Command("go", "build", "-o", ingot, "ingot.dev/tools/ingot").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, dir := range modules(t) {
 		module := copyModule(t, dir)
-		store := filepath.Join(module, "certs", "image")
-		if err := os.MkdirAll(store, 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(store, "note.txt"), nil, 0o666); err != nil {
-			t.Fatal(err)
-		}
-		for _, board := range []string{"imx6ullevk", "usbarmory"} {
-			cmd := exec.Command("go", "vet", "-tags", board, ".")
+		run := func(t *testing.T, program string, args ...string) {
+			t.Helper()
+			cmd := exec.Command(program, args...)
 			cmd.Dir = module
-			cmd.Env = append(cmd.Environ(), "GOOS=linux", "GOARCH=arm", "GOARM=7", "CGO_ENABLED=0")
 			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Errorf("%s for %s: %v\n%s", dir, board, err, out)
+				t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
 			}
+		}
+		run(t, ingot, "certs", "init", "certs")
+		p, err := build.ImportDir(module, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, board := range boards.Names() {
+			t.Run(dir+"/"+board, func(t *testing.T) {
+				if p.Name != "main" { // tests of a package
+					cmd := exec.Command("go", "vet", "-tags", board, ".")
+					cmd.Dir = module
+					cmd.Env = append(cmd.Environ(), "GOOS=linux", "GOARCH=arm", "GOARM=7", "CGO_ENABLED=0")
+					if out, err := cmd.CombinedOutput(); err != nil {
+						t.Errorf("%v\n%s", err, out)
+					}
+					return
+				}
+				image := filepath.Join(t.TempDir(), "image.elf")
+				run(t, ingot, "build", "--board", board, "-o", image, "--no-sbom", "--sizes=false")
+				if _, err := qemu.Find(board); err != nil {
+					t.Skip(err)
+				}
+				m, err := qemu.Start(t.Context(), qemu.Config{Image: image, Board: board, Network: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer m.Stop()
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				for _, line := range []string{"ingot on " + board + `"`, `address 10\.0\.2\.15/24`} {
+					if _, err := m.WaitConsole(ctx, regexp.MustCompile(line)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
 		}
 	}
 }
