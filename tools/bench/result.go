@@ -161,6 +161,9 @@ func (r *Result) WriteTable(w io.Writer) error {
 // zeroReference lists the metrics whose reference is zero.
 var zeroReference = map[string]bool{"idle.cpu": true}
 
+// Format writes a value as the table does.
+func Format(v float64) string { return number(v) }
+
 // number writes three significant digits, and all digits before the point, in
 // groups.
 func number(v float64) string {

@@ -159,7 +159,7 @@ func fit(text string, width float64) string {
 // hues of layers.
 var hues = map[Layer]uint32{
 	Driver: 20, Kernel: 0, Netstack: 210, TLS: 145, Cipher: 120, PublicKeys: 95, Hashes: 75, Certificates: 170,
-	Network: 235, Program: 330, Scheduling: 265, Allocation: 285, Collection: 305, Other: 45,
+	Network: 235, Program: 330, Scheduling: 265, Allocation: 285, Collection: 305, Atomics: 45, Other: 55,
 }
 
 // colorOf is the layer's, a bit lighter or darker by the name, so that boxes beside

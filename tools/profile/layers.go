@@ -23,6 +23,7 @@ const (
 	Scheduling   Layer = "runtime: scheduling"
 	Allocation   Layer = "runtime: allocation"
 	Collection   Layer = "runtime: GC"
+	Atomics      Layer = "atomic operations"
 	Other        Layer = "other"
 )
 
@@ -30,7 +31,7 @@ const (
 func Layers() []Layer {
 	return []Layer{
 		Driver, Kernel, Netstack, TLS, Cipher, PublicKeys, Hashes, Certificates,
-		Network, Program, Scheduling, Allocation, Collection, Other,
+		Network, Program, Scheduling, Allocation, Collection, Atomics, Other,
 	}
 }
 
@@ -41,7 +42,8 @@ func Layers() []Layer {
 // memory, maps, package sync and the like. In Go's runtime, the functions decide that
 // the runtime schedules, allocates or collects with. A function that makes a
 // system call stands for the kernel. A page fault's time is that of the function which
-// it interrupted.
+// it interrupted. Of samples in atomic operations, on arm, the runtime notes no stack:
+// they are a layer of their own.
 func (p *Profile) Layers() map[Layer]float64 {
 	shares := make(map[Layer]float64)
 	for _, s := range p.stacks {
@@ -60,10 +62,9 @@ func layerOf(frames []string) Layer {
 			return l
 		}
 	}
-	// The runtime's name for samples that it could not take: in an atomic operation.
 	innermost := frames[len(frames)-1]
-	if strings.HasPrefix(innermost, "runtime._") {
-		return Other
+	if innermost == "runtime._LostSIGPROFDuringAtomic64" {
+		return Atomics
 	}
 	if pkg := packageOf(innermost); pkg == "runtime" || strings.HasPrefix(pkg, "internal/runtime/") {
 		return Scheduling // on a stack of the scheduler's own

@@ -127,7 +127,7 @@ func TestLayerOf(t *testing.T) {
 		{"ingot.dev/firmware.Echo;io.Copy", Program},
 		{"runtime.main;main.main;sort.Ints", Program},
 		{"main.Map[ingot.dev/board/x.T].Get", Program},
-		{"runtime._LostSIGPROFDuringAtomic64", Other},
+		{"runtime._LostSIGPROFDuringAtomic64", Atomics},
 		{"example.org/pkg.F", Other},
 	} {
 		frames := strings.Split(tt.stack, ";")

@@ -34,6 +34,7 @@ var contents = []group{
 	}},
 	{"How it works", []string{
 		"docs/architecture.md",
+		"docs/performance.md",
 		"docs/ciphers.md",
 		"docs/connections.md",
 		"CONTRIBUTING.md",
