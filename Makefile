@@ -64,7 +64,7 @@ test-go: qemu ## Go's own run-programs as images in QEMU; GOTESTDIR= where GOROO
 # Wycheproof's vectors, too, if WYCHEPROOF names the folder that has them.
 .PHONY: test-crypto
 test-crypto: qemu $(INGOT) ## the assembly of ciphers in QEMU: a million comparisons each, the standard library's tests, traces
-	INGOT_CRYPTO_CASES=1000000 INGOT_SECRETS=100 $(GO) test -count=1 -v -timeout 4h ./internal/armcrypto ./qemu/consttime
+	INGOT_CRYPTO_CASES=1000000 INGOT_SECRETS=100 $(GO) test -count=1 -v -timeout 4h ./internal/armcrypto ./qemu/consttime ./qemu/interrupts
 	$(INGOT) test -timeout 4h ./internal/armcrypto/fiat ./internal/armcrypto/field
 
 .PHONY: fuzz

@@ -1,0 +1,1 @@
+// Empty: functions of other packages are declared here without a body.
