@@ -34,6 +34,11 @@ const everything = `
 [network]
 host_name = "everything"
 dns = ["10.0.2.3"]
+address6 = "2001:db8::15/64"
+gateway6 = "fe80::2"
+
+[log]
+level = "debug"
 
 [syslog]
 to = "10.0.2.2:%d"
@@ -534,6 +539,7 @@ func statusPages(t *testing.T, m *qemu.Machine, known, unknown *tls.Config) {
 	addr := m.Addr(9443)
 	refused(t, addr, unknown)
 	waitConsole(t, m, `msg=refused service=operators `) // and so counted
+	waitConsole(t, m, `msg="address 2001:db8::15"`)     // nobody else has it
 	c, url := getter(t, known), "https://"+addr
 	_, page := get(t, c, url+"/")
 	for _, part := range []string{"<!doctype html>", "status.js", "status.css"} {
@@ -551,7 +557,8 @@ func statusPages(t *testing.T, m *qemu.Machine, known, unknown *tls.Config) {
 		t.Fatal(err)
 	}
 	if s.Board != boards.Default || s.Uptime <= 0 || s.Busy <= 0 || s.Memory.RAM == 0 || s.Memory.Limit == 0 ||
-		s.TimeSource == "" || s.EntropySource == "" || !strings.Contains(strings.Join(s.Addresses, " "), "10.0.2.15/24") {
+		s.TimeSource == "" || s.EntropySource == "" || !strings.Contains(strings.Join(s.Addresses, " "), "10.0.2.15/24") ||
+		!strings.Contains(strings.Join(s.Addresses, " "), "2001:db8::15/64") {
 		t.Errorf("%s", text)
 	}
 	kinds := map[string]string{"back": "echo", "in": "terminate", "out": "originate", "hub": "json", "web": "static", "operators": "status"}
