@@ -152,6 +152,9 @@ func run(ctx context.Context, opt Options, r *Result) error {
 	}
 	r.Build = time.Since(start)
 	say("%v", r.Image)
+	if r.Image.Portable != "" {
+		say("%s", r.Image.Ciphers())
+	}
 
 	m, err := qemu.Start(ctx, qemu.Config{
 		Image:    r.Image.Path,

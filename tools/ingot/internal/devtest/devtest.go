@@ -77,6 +77,10 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if tests.Portable != "" && !o.Image.NoARMAsm && o.Err != nil {
+		im := image.Image{Assembly: tests.Assembly, Portable: tests.Portable}
+		fmt.Fprintf(o.Err, "note: %s\n", im.Ciphers())
+	}
 	m := machine{Board: o.Image.Board, Env: o.Env, Network: o.Network, ICount: o.ICount, Running: filepath.Join(dir, "running")}
 	if err := os.Mkdir(m.Running, 0o700); err != nil {
 		return err
