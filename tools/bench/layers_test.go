@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot.dev/tools/boottime"
 	"ingot.dev/tools/profile"
 )
 
@@ -60,6 +61,16 @@ func TestProfileRefuses(t *testing.T) {
 		if _, err := Profile(t.Context(), tt.opt); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: %v", tt.opt, err)
 		}
+	}
+}
+
+func TestMedianBoot(t *testing.T) {
+	var lines []*boottime.Timeline
+	for _, n := range []uint64{30, 10, 20} {
+		lines = append(lines, &boottime.Timeline{Steps: []boottime.Step{{Name: "all", To: n}}})
+	}
+	if got := medianBoot(lines).Total().Instructions(); got != 20 {
+		t.Errorf("the median of 30, 10 and 20 is %d", got)
 	}
 }
 
