@@ -332,9 +332,15 @@ func TestBrowser(t *testing.T) {
 	chromium := func(args ...string) string {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
+		// Not t.TempDir: a process of the browser's may still write there, which is no failure.
+		home, err := os.MkdirTemp("", "ingot-site-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(home) })
 		cmd := exec.CommandContext(ctx, program, append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-			"--disable-background-networking", "--disable-component-update", "--user-data-dir=" + t.TempDir()}, args...)...)
-		cmd.Env = append(cmd.Environ(), "HOME="+t.TempDir())
+			"--disable-background-networking", "--disable-component-update", "--user-data-dir=" + home}, args...)...)
+		cmd.Env = append(cmd.Environ(), "HOME="+home)
 		out, err := cmd.Output()
 		if err != nil {
 			t.Fatal(err)
