@@ -72,7 +72,7 @@ var notRun = map[string]string{
 	"needs a card reader and a board":                "likewise, and then a board",
 	"needs a board":                                  "a serial port or a USB port with a board behind it",
 	"needs the Internet":                             "a public server, and its authority",
-	"takes a quarter of an hour; it is what CI runs": "this test is a part of it",
+	"takes twenty minutes; it is what CI runs": "this test is a part of it",
 	"needs a server of yours, a list and a key; certificates.md has it step by step": "the same commands are run there",
 }
 
