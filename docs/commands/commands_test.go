@@ -68,10 +68,10 @@ func TestCommands(t *testing.T) {
 
 // notRun are the reasons for which commands of the documents aren't typed here.
 var notRun = map[string]string{
-	"needs a card reader":                            "it writes to a device; the same command with a file is run",
-	"needs a card reader and a board":                "likewise, and then a board",
-	"needs a board":                                  "a serial port or a USB port with a board behind it",
-	"needs the Internet":                             "a public server, and its authority",
+	"needs a card reader":                      "it writes to a device; the same command with a file is run",
+	"needs a card reader and a board":          "likewise, and then a board",
+	"needs a board":                            "a serial port or a USB port with a board behind it",
+	"needs the Internet":                       "a public server, and its authority",
 	"takes twenty minutes; it is what CI runs": "this test is a part of it",
 	"needs a server of yours, a list and a key; certificates.md has it step by step": "the same commands are run there",
 }
