@@ -30,6 +30,8 @@ type suite struct {
 	// from is the folder in module golang.org/x/crypto that has the tests of a package
 	// which the standard library vendors without them.
 	from string
+	// long says that they take minutes: only "make test-crypto" has them.
+	long bool
 	// ours are tests from testdata, beside the package's own.
 	ours []string
 	// wycheproof is the file of vectors for the test in testdata that is wycheproof_NAME.
@@ -51,7 +53,9 @@ var suites = []suite{
 	{pkg: "crypto/sha512", skip: "Alloc"},
 	{pkg: "crypto/ecdh", skip: "Linker|Imports|" + others, ours: []string{"x25519_test.go"}, wycheproof: "x25519_test.json", name: "x25519"},
 	{pkg: "crypto/ecdh", only: "TestWycheproof", wycheproof: "ecdh_secp256r1_ecpoint_test.json", name: "p256"},
+	{pkg: "crypto/internal/fips140/edwards25519/field", long: true},
 	{pkg: "crypto/internal/fips140/nistec", ours: []string{"nistec_test.go"}},
+	{pkg: "crypto/internal/fips140test", only: "^(TestEquivalents|TestScalarMult)$/P256"}, // nistec's own
 	{pkg: "crypto/elliptic", skip: others},
 	{pkg: "crypto/ecdsa", skip: "Vectors|" + others, wycheproof: "ecdsa_secp256r1_sha256_test.json", name: "ecdsa"},
 	{pkg: "crypto/ecdsa", only: "TestWycheproof", wycheproof: "ecdsa_secp256r1_sha256_p1363_test.json", name: "p1363"},
@@ -105,7 +109,8 @@ func TestOnBoard(t *testing.T) {
 		t.Skip(err)
 	}
 	cases := os.Getenv(casesVar)
-	if cases == "" {
+	long := cases != ""
+	if !long {
 		cases = "2000"
 	}
 	module := goCommand(t, "list", "-m", "-f", "{{.Dir}}", "golang.org/x/crypto")
@@ -115,6 +120,9 @@ func TestOnBoard(t *testing.T) {
 	}
 	for _, s := range suites {
 		t.Run(s.pkg, func(t *testing.T) {
+			if s.long && !long {
+				t.Skip("make test-crypto")
+			}
 			if s.only == "TestWycheproof" && wycheproof == "" {
 				t.Skip("without Wycheproof's vectors")
 			}
