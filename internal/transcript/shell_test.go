@@ -3,10 +3,15 @@
 package transcript
 
 import (
+	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // A session is run as a reader's shell would.
@@ -59,6 +64,62 @@ func TestDocument(t *testing.T) {
 	}
 	if text, _ := s.since(0); !strings.Contains(text, "localhost:"+s.Port("8443")+" --port "+s.Port("8443")+" :8443") {
 		t.Errorf("ports: %s", text)
+	}
+}
+
+// What a test has started ends with it even if it is killed: go test does that to one that
+// takes too long, without running what was to be done at its end.
+func TestEndsWithTest(t *testing.T) {
+	const fifo, trap = "INGOT_TRANSCRIPT_FIFO", "INGOT_TRANSCRIPT_TRAP"
+	if name := os.Getenv(fifo); name != "" { // as the test that is killed
+		if os.Getenv(trap) == "" {
+			grace = "0"
+		}
+		command := fmt.Sprintf(`exec >%q; trap "$%s" INT; echo up; while :; do sleep 0.01; done`, name, trap)
+		if err := NewShell(t, t.TempDir()).Run(Step{Command: command, Background: true}); err != nil {
+			t.Fatal(err)
+		}
+		select {}
+	}
+	for _, test := range []struct{ what, trap, want string }{
+		{"hears Ctrl-C", "echo interrupted; exit", "up\ninterrupted\n"},
+		{"ignores it", "", "up\n"},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			name := filepath.Join(t.TempDir(), "fifo")
+			if err := syscall.Mkfifo(name, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			killed := exec.Command(os.Args[0], "-test.run=^TestEndsWithTest$")
+			killed.Env = append(os.Environ(), fifo+"="+name, trap+"="+test.trap, "TMPDIR="+t.TempDir())
+			if err := killed.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer killed.Wait()
+			defer killed.Process.Kill()
+			said := make(chan string, 1)
+			go func() {
+				defer close(said)
+				f, err := os.Open(name) // until there is one that writes
+				if err != nil {
+					return
+				}
+				defer f.Close()
+				up := make([]byte, len("up\n"))
+				io.ReadFull(f, up)
+				killed.Process.Kill()
+				rest, _ := io.ReadAll(f) // until there is none
+				said <- string(up) + string(rest)
+			}()
+			select {
+			case got := <-said:
+				if got != test.want {
+					t.Errorf("%q, want %q", got, test.want)
+				}
+			case <-time.After(patience):
+				t.Error("a process outlives the test that started it")
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ package transcript
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -214,13 +215,21 @@ func (s *Shell) since(from int) (string, <-chan struct{}) {
 	return string(s.output[from:]), s.more
 }
 
-// job is a command in a group of processes of its own.
+// job is a command in a group of processes of its own, which a guard leads.
 type job struct {
 	command string
-	pid     int
+	group   int
 	ended   chan error    // has its end, once
 	gone    chan struct{} // closed when it has ended
 }
+
+// guard ends the processes of its group when its standard input ends without a line: that
+// is when the test was killed, by its time limit for one, and can't end them. They get what
+// a reader types, and time to end what they have started in groups of their own.
+const guard = `trap "" INT TERM; read -r line || { kill -INT 0; sleep "$1"; kill -KILL 0; }`
+
+// grace is that time, in seconds.
+var grace = "30"
 
 // start starts a command in a folder.
 func (s *Shell) start(cmd *exec.Cmd, dir string) *job {
@@ -228,18 +237,34 @@ func (s *Shell) start(cmd *exec.Cmd, dir string) *job {
 	cmd.Dir = dir
 	cmd.Env = append(cmd.Environ(), "CI=1", "INGOT_STATE="+s.state)
 	cmd.Stdout, cmd.Stderr = s, s
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// A standard input that stays open: openssl s_server ends with it.
-	in, err := cmd.StdinPipe()
+	leader := exec.Command("sh", "-c", guard, "guard", grace)
+	leader.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	alive, err := leader.StdinPipe() // only this process has it, and it is closed with it
+	if err == nil {
+		err = leader.Start()
+	}
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	dismiss := func() {
+		io.WriteString(alive, "\n") // if it wasn't killed with the others
+		leader.Wait()
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: leader.Process.Pid}
+	// A standard input that stays open: openssl s_server ends with it.
+	in, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		dismiss()
 		s.t.Fatal(err)
 	}
-	j := &job{command: cmd.Args[len(cmd.Args)-1], pid: cmd.Process.Pid, ended: make(chan error, 1), gone: make(chan struct{})}
+	j := &job{command: cmd.Args[len(cmd.Args)-1], group: leader.Process.Pid, ended: make(chan error, 1), gone: make(chan struct{})}
 	go func() {
-		j.ended <- cmd.Wait()
+		err := cmd.Wait()
+		dismiss()
+		j.ended <- err
 		close(j.gone)
 	}()
 	s.t.Cleanup(func() {
@@ -259,7 +284,7 @@ func (j *job) end(signals ...syscall.Signal) error {
 			return nil
 		default:
 		}
-		syscall.Kill(-j.pid, sig)
+		syscall.Kill(-j.group, sig)
 		select {
 		case <-j.gone:
 			return nil
