@@ -39,7 +39,7 @@ vet: certs ## gofmt, and go vet for the host and the boards
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	for b in $(BOARDS); do \
-		GOOS=linux GOARCH=arm GOARM=7 CGO_ENABLED=0 $(GO) vet -unsafeptr=false -tags $$b ./kernel/... ./board/... ./net/... ./certs/... ./tlsio/... ./firmware/... ./internal/armcrypto/... ./qemu/selftest ./qemu/consttime/guest || exit 1; \
+		GOOS=linux GOARCH=arm GOARM=7 CGO_ENABLED=0 $(GO) vet -unsafeptr=false -tags $$b ./kernel/... ./board/... ./net/... ./certs/... ./tlsio/... ./firmware/... ./internal/armcrypto/... ./qemu/selftest ./qemu/consttime/guest ./qemu/interrupts/guest || exit 1; \
 	done
 
 .PHONY: unit

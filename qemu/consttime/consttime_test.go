@@ -6,24 +6,20 @@ import (
 	"bufio"
 	"context"
 	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"ingot.dev/internal/armcrypto"
 	"ingot.dev/qemu"
-	"ingot.dev/tools/image"
+	"ingot.dev/qemu/steps"
 )
 
 // ours are the functions that are looked at; the guest's leaks are, to see that
@@ -49,67 +45,32 @@ func TestTraces(t *testing.T) {
 		}
 		computations = n
 	}
-	if _, err := exec.LookPath("qemu-system-arm"); err != nil {
-		t.Skip("needs qemu-system-arm")
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "guest.elf")
-	if _, err := image.Build(ctx, image.Options{Package: []string{"ingot.dev/qemu/consttime/guest"}, Output: file, Symbols: true}); err != nil {
-		t.Fatal(err)
-	}
-	code, err := readCode(file)
+	code, err := newCode(steps.Build(t, ctx, "ingot.dev/qemu/consttime/guest"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := filepath.Join(dir, "log")
-	if err := syscall.Mkfifo(log, 0o600); err != nil {
-		t.Fatal(err)
+	var operations []*operation
+	config := qemu.Config{
+		Args: []string{strconv.Itoa(computations)},
+		Env:  []string{"GOGC=off"}, // it moves stacks
 	}
-	type read struct {
-		operations []*operation
-		err        error
-	}
-	done := make(chan read, 1)
-	go func() {
-		f, err := os.Open(log) // until there is one that writes
-		if err != nil {
-			done <- read{err: err}
-			return
-		}
-		defer f.Close()
-		list, err := code.read(f, computations)
-		io.Copy(io.Discard, f)
-		done <- read{list, err}
-	}()
-	m, err := qemu.Start(ctx, qemu.Config{
-		Image:     file,
-		Args:      []string{strconv.Itoa(computations)},
-		Env:       []string{"GOGC=off"}, // it moves stacks
-		ICount:    qemu.ICountDeterministic,
-		ExtraArgs: []string{"-singlestep", "-d", "nochain,exec,cpu", "-dfilter", code.filter(), "-D", log},
+	m, readErr := code.guest.Run(t, ctx, config, "exec,cpu", code.functions, func(log io.Reader) (err error) {
+		operations, err = code.read(log, computations)
+		return err
 	})
-	if err != nil {
-		// Let the reader go, if nobody did.
-		if f, err := os.OpenFile(log, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
-			f.Close()
-		}
-		t.Fatal(err)
-	}
-	defer m.Stop()
-	result := <-done
 	if status, err := m.Wait(); status != 0 || err != nil {
 		t.Fatalf("the guest ended with %d, %v:\n%s", status, err, m.ConsoleTail())
 	}
-	if result.err != nil {
-		t.Fatal(result.err)
+	if readErr != nil {
+		t.Fatal(readErr)
 	}
 	names := operationLine.FindAllStringSubmatch(m.Console(), -1)
-	if len(names) == 0 || len(names) != len(result.operations) {
-		t.Fatalf("%d operations, and traces of %d", len(names), len(result.operations))
+	if len(names) == 0 || len(names) != len(operations) {
+		t.Fatalf("%d operations, and traces of %d", len(names), len(operations))
 	}
-	for i, op := range result.operations {
+	for i, op := range operations {
 		name := names[i][1]
 		if strings.HasPrefix(name, "leak") {
 			if op.differs == "" {
@@ -142,53 +103,24 @@ func TestTraces(t *testing.T) {
 
 // code is the guest's.
 type code struct {
+	guest     *steps.Guest
 	functions []elf.Symbol // those that are looked at, and main.mark, by address
 	seen      []bool       // which were executed
-	text      []byte
-	base      uint32
 	mark      uint32
 }
 
-func readCode(file string) (*code, error) {
-	f, err := elf.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	all, err := f.Symbols()
-	if err != nil {
-		return nil, err
-	}
-	c := &code{}
-	for _, s := range all {
-		if elf.ST_TYPE(s.Info) != elf.STT_FUNC {
-			continue
-		}
-		if s.Name == "main.mark" {
-			c.mark = uint32(s.Value)
-		} else if !strings.HasPrefix(s.Name, ours) && !strings.HasPrefix(s.Name, leaks) {
-			continue
-		}
-		c.functions = append(c.functions, s)
-	}
-	slices.SortFunc(c.functions, func(a, b elf.Symbol) int { return int(a.Value) - int(b.Value) })
+func newCode(guest *steps.Guest) (*code, error) {
+	c := &code{guest: guest}
+	c.functions = guest.Functions(func(name string) bool {
+		return name == "main.mark" || strings.HasPrefix(name, ours) || strings.HasPrefix(name, leaks)
+	})
 	c.seen = make([]bool, len(c.functions))
-	section := f.Section(".text")
-	if section == nil || c.mark == 0 {
-		return nil, errors.New("the guest has no code")
+	i := slices.IndexFunc(c.functions, func(s elf.Symbol) bool { return s.Name == "main.mark" })
+	if i < 0 {
+		return nil, errors.New("the guest has no main.mark")
 	}
-	c.base = uint32(section.Addr)
-	c.text, err = section.Data()
-	return c, err
-}
-
-// filter is QEMU's -dfilter.
-func (c *code) filter() string {
-	var list []string
-	for _, s := range c.functions {
-		list = append(list, fmt.Sprintf("%#x+%#x", s.Value, s.Size))
-	}
-	return strings.Join(list, ",")
+	c.mark = uint32(c.functions[i].Value)
+	return c, nil
 }
 
 // function is the one at an address: its index.
@@ -284,7 +216,7 @@ func (c *code) read(log io.Reader, computations int) ([]*operation, error) {
 				}
 				continue
 			}
-			instruction := binary.LittleEndian.Uint32(c.text[pc-c.base:])
+			instruction := c.guest.Instruction(pc)
 			if isDivision(instruction) {
 				return nil, fmt.Errorf("%s+%#x is a division", c.functions[i].Name, pc-uint32(c.functions[i].Value))
 			}

@@ -3,7 +3,7 @@
 //
 // Its guest computes, on the emulated board, with one secret after the other. QEMU runs one
 // instruction at a time and writes down the registers before each of those that lie in
-// our functions (-singlestep, -d exec,cpu, -dfilter). A trace is the addresses of the
+// our functions (package steps). A trace is the addresses of the
 // instructions, and those in the registers by which they load and store. All traces of an
 // operation have to be equal.
 //

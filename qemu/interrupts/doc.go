@@ -5,6 +5,8 @@
 // Its guest computes the same in one thread again and again. Another thread sleeps for moments of any
 // length, and when it wakes, in the middle of that, computes other things with the same
 // registers and sends the first one a signal. QEMU runs one instruction at a time and writes down
-// which, and when there is an interrupt (-singlestep, -d exec,int): so the test sees where it
-// came, and lets the guest go on until that was everywhere.
+// which, and when there is an interrupt (package steps): so the test sees where it
+// came, and lets the guest go on until that was everywhere. The signal's handler is Go's
+// own, which needs the goroutine's register and stack as they are to be in any Go function.
+// Registers and modes that no cipher uses are qemu/selftest's matter.
 package interrupts

@@ -5,22 +5,16 @@ package interrupts
 import (
 	"bufio"
 	"context"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"ingot.dev/qemu"
-	"ingot.dev/tools/image"
+	"ingot.dev/qemu/steps"
 )
 
 // function is the one that is looked at: it takes all of NEON's registers. The other
@@ -34,50 +28,16 @@ func TestEveryInstruction(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs some hundred million instructions one by one")
 	}
-	if _, err := exec.LookPath("qemu-system-arm"); err != nil {
-		t.Skip("needs qemu-system-arm")
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "guest.elf")
-	if _, err := image.Build(ctx, image.Options{Package: []string{"ingot.dev/qemu/interrupts/guest"}, Output: file, Symbols: true}); err != nil {
-		t.Fatal(err)
+	guest := steps.Build(t, ctx, "ingot.dev/qemu/interrupts/guest")
+	functions := guest.Functions(func(name string) bool { return name == function })
+	if len(functions) != 1 {
+		t.Fatalf("the guest has %d of %s", len(functions), function)
 	}
-	c, err := newCoverage(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := filepath.Join(dir, "log")
-	if err := syscall.Mkfifo(log, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() {
-		f, err := os.Open(log) // until there is one that writes
-		if err != nil {
-			done <- err
-			return
-		}
-		defer f.Close()
-		done <- c.read(f)
-		io.Copy(io.Discard, f)
-	}()
-	m, err := qemu.Start(ctx, qemu.Config{
-		Image:     file,
-		Env:       []string{"GOGC=off"}, // a collection would stop the thread that disturbs
-		ICount:    qemu.ICountDeterministic,
-		ExtraArgs: []string{"-singlestep", "-d", "nochain,exec,int", "-dfilter", fmt.Sprintf("%#x+%#x", c.symbol.Value, c.symbol.Size), "-D", log},
-	})
-	if err != nil {
-		// Let the reader go, if nobody did.
-		if f, err := os.OpenFile(log, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
-			f.Close()
-		}
-		t.Fatal(err)
-	}
-	defer m.Stop()
-	err = <-done
+	c := &coverage{start: uint32(functions[0].Value), executed: map[uint32]bool{}, hit: map[uint32]bool{}}
+	config := qemu.Config{Env: []string{"GOGC=off"}} // a collection would stop the thread that disturbs
+	m, err := guest.Run(t, ctx, config, "exec,int", functions, c.read)
 	select {
 	case <-m.Done():
 		code, waitErr := m.Wait()
@@ -95,30 +55,11 @@ func TestEveryInstruction(t *testing.T) {
 
 // coverage is where interrupts came.
 type coverage struct {
-	symbol   elf.Symbol
+	start    uint32          // of the function
 	executed map[uint32]bool // every instruction but the function's first
 	hit      map[uint32]bool // those of them before which another thread ran
 
 	interrupts, switches int
-}
-
-func newCoverage(file string) (*coverage, error) {
-	f, err := elf.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	all, err := f.Symbols()
-	if err != nil {
-		return nil, err
-	}
-	c := &coverage{executed: map[uint32]bool{}, hit: map[uint32]bool{}}
-	i := slices.IndexFunc(all, func(s elf.Symbol) bool { return s.Name == function })
-	if i < 0 {
-		return nil, fmt.Errorf("the guest has no %s", function)
-	}
-	c.symbol = all[i]
-	return c, nil
 }
 
 func (c *coverage) String() string {
@@ -158,7 +99,7 @@ func (c *coverage) read(log io.Reader) error {
 			}
 			pc := uint32(v)
 			unchanged++
-			if pc != uint32(c.symbol.Value) { // before that, it may be another call
+			if pc != c.start { // before that, it may be another call
 				if !c.executed[pc] {
 					c.executed[pc], unchanged = true, 0
 				}
