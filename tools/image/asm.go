@@ -183,7 +183,8 @@ func writeAssembly(p *armcrypto.Package, dir, temp string) (map[string]string, e
 	if err := os.MkdirAll(temp, 0o777); err != nil {
 		return nil, err
 	}
-	files := p.Files()
+	files := map[string][]byte{}
+	maps.Copy(files, p.Files())
 	for _, e := range p.Edits {
 		text, ok := files[e.File]
 		if !ok {
@@ -196,10 +197,18 @@ func writeAssembly(p *armcrypto.Package, dir, temp string) (map[string]string, e
 		if !ok {
 			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, e.File), errNoCut)
 		}
-		if files == nil {
-			files = map[string][]byte{}
-		}
 		files[e.File] = []byte(changed)
+	}
+	for name, rewrite := range p.Rewrite {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return nil, err
+		}
+		changed, err := rewrite(string(text))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, name), err)
+		}
+		files[name] = []byte(changed)
 	}
 	for name, text := range files {
 		file := filepath.Join(temp, name)

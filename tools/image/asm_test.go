@@ -203,6 +203,18 @@ func TestReleases(t *testing.T) {
 					t.Errorf("%s: %s gets other line numbers", part.Path, e.File)
 				}
 			}
+			for name, rewrite := range part.Rewrite {
+				if part.Sums[name] == "" {
+					t.Errorf("%s: %s is rewritten, and not pinned", part.Path, name)
+				}
+				was, err := os.ReadFile(filepath.Join(dir, name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if is, err := rewrite(string(was)); err != nil || strings.Count(is, "\n") != strings.Count(string(was), "\n") {
+					t.Errorf("%s: %s gets other line numbers, or %v", part.Path, name, err)
+				}
+			}
 			if _, err := writeAssembly(part, dir, t.TempDir()); err != nil {
 				t.Errorf("%s: %v", part.Path, err)
 			}

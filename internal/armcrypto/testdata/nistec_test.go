@@ -133,3 +133,53 @@ func TestPortableSelect(t *testing.T) {
 		}
 	}
 }
+
+// The generator's tables that are left are those for every third window.
+func TestPortableTables(t *testing.T) {
+	base := NewP256Point().SetGenerator()
+	for i := range p256GeneratorTables {
+		testP256AffineTable(t, base, &p256GeneratorTables[i])
+		for range 3 * 6 {
+			base.Double(base)
+		}
+	}
+}
+
+// Multiples of the generator, by its tables, are those of any other point that is the
+// same: for numbers in a single window, next to what the encoding turns around, and for those
+// with all windows alike.
+func TestPortableBase(t *testing.T) {
+	generator := NewP256Point().SetGenerator()
+	limit := new(big.Int).Lsh(big.NewInt(1), 256)
+	for _, digit := range []int64{1, 31, 32, 33, 63} {
+		all := new(big.Int)
+		for window := uint(0); window <= 43; window++ {
+			k := new(big.Int).Lsh(big.NewInt(digit), 6*window)
+			all.Or(all, k)
+			if window == 43 {
+				k = all
+			}
+			scalar := k.Mod(k, limit).FillBytes(make([]byte, 32))
+			got, err := NewP256Point().ScalarBaseMult(scalar)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := NewP256Point().ScalarMult(generator, scalar)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got.Bytes(), want.Bytes()) {
+				t.Errorf("%x · G = %x, want %x", k, got.Bytes(), want.Bytes())
+			}
+		}
+	}
+	p := NewP256Point().SetGenerator()
+	for _, n := range []int{0, 31, 33} {
+		if _, err := p.ScalarBaseMult(make([]byte, n)); err == nil {
+			t.Errorf("a scalar of %d bytes", n)
+		}
+	}
+	if !bytes.Equal(p.Bytes(), generator.Bytes()) {
+		t.Error("a scalar that is refused changes the point")
+	}
+}
