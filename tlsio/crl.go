@@ -93,24 +93,14 @@ type crlSet struct {
 // check keeps the chains without a revoked certificate.
 func (c *crlSet) check(r *rules, s *State) error {
 	now := r.time()
-	var kept [][]*x509.Certificate
-	var first error
-	for _, chain := range s.VerifiedChains {
-		var err error
-		for i := 0; i+1 < len(chain) && err == nil; i++ {
-			err = c.judge(chain[i], chain[i+1], now)
+	return keepChains(s, func(chain []*x509.Certificate) error {
+		for i := 0; i+1 < len(chain); i++ {
+			if err := c.judge(chain[i], chain[i+1], now); err != nil {
+				return err
+			}
 		}
-		if err == nil {
-			kept = append(kept, chain)
-		} else if first == nil {
-			first = err
-		}
-	}
-	if kept == nil {
-		return first
-	}
-	s.VerifiedChains = kept
-	return nil
+		return nil
+	})
 }
 
 // judge looks cert up in the newest list that issuer signed.

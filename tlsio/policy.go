@@ -129,26 +129,14 @@ func versionName(v uint16) string {
 
 // check keeps the chains whose keys and signatures are strong enough.
 func (p *policyTerms) check(s *State) error {
-	var kept [][]*x509.Certificate
-	var first error
-	for _, chain := range s.VerifiedChains {
-		var err error
+	return keepChains(s, func(chain []*x509.Certificate) error {
 		for _, cert := range chain {
-			if err = p.weakness(cert); err != nil {
-				break
+			if err := p.weakness(cert); err != nil {
+				return err
 			}
 		}
-		if err == nil {
-			kept = append(kept, chain)
-		} else if first == nil {
-			first = err
-		}
-	}
-	if kept == nil {
-		return first
-	}
-	s.VerifiedChains = kept
-	return nil
+		return nil
+	})
 }
 
 func (p *policyTerms) weakness(cert *x509.Certificate) error {

@@ -87,6 +87,25 @@ func (r *rules) judge(s *State) error {
 	return err
 }
 
+// keepChains keeps the verified chains that pass a check. If none does, that is the first
+// one's error.
+func keepChains(s *State, check func(chain []*x509.Certificate) error) error {
+	var kept [][]*x509.Certificate
+	var first error
+	for _, chain := range s.VerifiedChains {
+		if err := check(chain); err == nil {
+			kept = append(kept, chain)
+		} else if first == nil {
+			first = err
+		}
+	}
+	if kept == nil {
+		return first
+	}
+	s.VerifiedChains = kept
+	return nil
+}
+
 func (r *rules) examine(s *State) error {
 	switch {
 	case r.server && r.auth == ClientAuthNone:
