@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"ingot.dev/internal/testenv"
 )
 
 // rig is an application whose loop runs until the test ends.
@@ -213,24 +215,12 @@ func wantOption(t testing.TB, err error, options ...string) {
 	t.Helper()
 	e := wantError(t, err, StageOptions, Alert{})
 	var got []string
-	var walk func(error)
-	walk = func(err error) {
-		if o, ok := err.(*OptionError); ok {
-			got = append(got, o.Option)
-			if o.Fix == "" || !strings.Contains(err.Error(), o.Option) || o.Value != nil && !strings.Contains(err.Error(), fmt.Sprint(o.Value)) {
-				t.Errorf("incomplete: %v", err)
-			}
-		}
-		switch u := err.(type) {
-		case interface{ Unwrap() error }:
-			walk(u.Unwrap())
-		case interface{ Unwrap() []error }:
-			for _, err := range u.Unwrap() {
-				walk(err)
-			}
+	for _, o := range testenv.AllErrors[*OptionError](e) {
+		got = append(got, o.Option)
+		if text := o.Error(); o.Fix == "" || !strings.Contains(text, o.Option) || o.Value != nil && !strings.Contains(text, fmt.Sprint(o.Value)) {
+			t.Errorf("incomplete: %v", o)
 		}
 	}
-	walk(e)
 	if fmt.Sprint(got) != fmt.Sprint(options) {
 		t.Errorf("refused %q, want %q:\n%v", got, options, err)
 	}

@@ -2,6 +2,11 @@ package testenv
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
 	"testing"
 	"time"
 )
@@ -30,6 +35,21 @@ func TestGoroutines(t *testing.T) {
 	want(1)
 	cancel()
 	want(0)
+}
+
+func TestAllErrors(t *testing.T) {
+	first, second := &os.PathError{Op: "first"}, &os.PathError{Op: "second", Err: &os.PathError{Op: "in it"}}
+	err := fmt.Errorf("both: %w", errors.Join(io.EOF, first, fmt.Errorf("%w and %w", io.EOF, second)))
+	var got []string
+	for _, e := range AllErrors[*os.PathError](err) {
+		got = append(got, e.Op)
+	}
+	if want := []string{"first", "second", "in it"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := AllErrors[*os.PathError](nil); got != nil {
+		t.Errorf("%v in nil", got)
+	}
 }
 
 func TestFreePort(t *testing.T) {

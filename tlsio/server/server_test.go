@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot.dev/internal/testenv"
 	"ingot.dev/tlsio"
 )
 
@@ -358,24 +359,12 @@ func TestOptionsRefused(t *testing.T) {
 	}, Handler{})
 	wantCode(t, err, CodeInvalidArgument)
 	var got []string
-	var walk func(error)
-	walk = func(err error) {
-		if o, ok := err.(*tlsio.OptionError); ok {
-			got = append(got, o.Option)
-			if o.Fix == "" {
-				t.Errorf("%v has no fix", err)
-			}
-		}
-		switch u := err.(type) {
-		case interface{ Unwrap() error }:
-			walk(u.Unwrap())
-		case interface{ Unwrap() []error }:
-			for _, err := range u.Unwrap() {
-				walk(err)
-			}
+	for _, o := range testenv.AllErrors[*tlsio.OptionError](err) {
+		got = append(got, o.Option)
+		if o.Fix == "" {
+			t.Errorf("%v has no fix", o)
 		}
 	}
-	walk(err)
 	got = strings.Fields(strings.Join(got, " "))
 	slices.Sort(got)
 	want := strings.Fields(`AllowedClients BlockedClients BlockedClients ConnectionBacklog EOL HandshakeInactivity IdleTimeout InBufferSize

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ingot.dev/internal/testenv"
 )
 
 // A module with one package below, and rows for two of the five APIs; all members
@@ -82,17 +84,13 @@ func module(t *testing.T, change ...string) string {
 		}
 		text = strings.Replace(text, change[i], change[i+1], 1)
 	}
-	root := t.TempDir()
+	files := map[string]string{}
 	for _, part := range strings.Split(text, "\n-- ")[1:] {
 		name, body, _ := strings.Cut(part, " --\n")
-		path := filepath.Join(root, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(strings.TrimSuffix(body, "\n")+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		files[name] = strings.TrimSuffix(body, "\n") + "\n"
 	}
+	root := t.TempDir()
+	testenv.WriteFiles(t, root, files)
 	return root
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"ingot.dev/board/boards"
 	"ingot.dev/internal/pki"
+	"ingot.dev/internal/testenv"
 	"ingot.dev/qemu"
 )
 
@@ -55,18 +56,8 @@ TEXT ·entry(SB), NOSPLIT|NOFRAME, $0
 	B imx6ulevk_entry(SB)
 `,
 	}
-	for name, text := range files {
-		all[name] = text
-	}
-	for name, text := range all {
-		name = filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
+	maps.Copy(all, files)
+	testenv.WriteFiles(t, dir, all)
 	return dir
 }
 
@@ -293,15 +284,7 @@ func main() {
 
 func TestReplaceDir(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"from/a", "from/sub/b", "old/a", "old/c"} {
-		name = filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, nil, 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
+	testenv.WriteFiles(t, dir, map[string]string{"from/a": "", "from/sub/b": "", "old/a": "", "old/c": ""})
 	at := func(name string) string { return filepath.Join(dir, name) }
 	for path, want := range map[string]map[string]string{
 		"old": {at("old/a"): at("from/a"), at("old/sub/b"): at("from/sub/b"), at("old/c"): ""},
@@ -372,12 +355,7 @@ func TestReproducible(t *testing.T) {
 	var first []byte
 	for i, extra := range []map[string]string{nil, {"build/app.elf": "made before", "notes.txt": "not of the program"}} {
 		dir := module(t, files)
-		for name, text := range extra {
-			path := filepath.Join(dir, name)
-			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, []byte(text), 0o666)); err != nil {
-				t.Fatal(err)
-			}
-		}
+		testenv.WriteFiles(t, dir, extra)
 		if git, err := exec.LookPath("git"); err == nil && i == 1 {
 			for _, args := range [][]string{{"init", "-q"}, {"add", "app"}, {"-c", "user.name=x", "-c", "user.email=x@example.test", "commit", "-q", "-m", "x"}} {
 				if out, err := exec.Command(git, append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {

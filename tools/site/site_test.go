@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/net/html"
+
+	"ingot.dev/internal/testenv"
 )
 
 // built makes the site of this repository.
@@ -188,17 +190,11 @@ func TestWriteAgain(t *testing.T) {
 // TestRefused: what is wrong in a document is an error that says where.
 func TestRefused(t *testing.T) {
 	root := t.TempDir()
-	for name, text := range map[string]string{
+	testenv.WriteFiles(t, root, map[string]string{
 		"docs/other.md": "# Other\n\n## There\n",
 		"code.go":       "package code\n",
 		"picture.svg":   "<svg/>",
-	} {
-		file := filepath.Join(root, filepath.FromSlash(name))
-		os.MkdirAll(filepath.Dir(file), 0o777)
-		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	for text, want := range map[string]string{
 		"No title.\n":                       "1: there is no title",
 		"# A\n\n# B\n":                      `3: "B" is a second title`,

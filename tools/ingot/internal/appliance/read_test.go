@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ingot.dev/certs/certstest"
+	"ingot.dev/internal/testenv"
 )
 
 // workshop is a folder with a certificate store, in which configurations are read.
@@ -23,9 +24,7 @@ func workshop(t *testing.T) string {
 	tree.AddIdentity("client", ca.Issue(certstest.Template{Client: true}))
 	dir := t.TempDir()
 	tree.WriteDir(t, filepath.Join(dir, "certs", "image"))
-	for name, text := range map[string]string{"site/index.html": "<p>hello", "site/.secret": "no", "empty/.hidden": ""} {
-		write(t, filepath.Join(dir, name), text)
-	}
+	testenv.WriteFiles(t, dir, map[string]string{"site/index.html": "<p>hello", "site/.secret": "no", "empty/.hidden": ""})
 	return dir
 }
 

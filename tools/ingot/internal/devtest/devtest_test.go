@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"ingot.dev/internal/testenv"
 	"ingot.dev/qemu"
 	"ingot.dev/tools/image"
 )
@@ -69,18 +71,8 @@ func module(t *testing.T, files map[string]string) string {
 			"\nrequire ingot.dev v0.0.0\n\nreplace ingot.dev => " + root + "\n",
 		"go.sum": string(sum),
 	}
-	for name, text := range files {
-		all[name] = text
-	}
-	for name, text := range all {
-		name = filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
+	maps.Copy(all, files)
+	testenv.WriteFiles(t, dir, all)
 	return dir
 }
 
