@@ -100,9 +100,8 @@ process.stdin.on('data', d => s.write(d));
 process.stdin.on('end', () => s.end());
 `
 
-func nodeClient(t testing.TB, w *world, addr string, o peerOptions) *process {
-	host, port := split(addr)
-	options := map[string]any{"host": host, "port": port, "servername": o.name, "ca": w.caFile}
+// forNode adds what Node's servers and clients take alike.
+func (o peerOptions) forNode(options map[string]any) {
 	if o.version != "" {
 		options["minVersion"], options["maxVersion"] = o.version, o.version
 	}
@@ -112,6 +111,12 @@ func nodeClient(t testing.TB, w *world, addr string, o peerOptions) *process {
 	if o.alpn != "" {
 		options["ALPNProtocols"] = strings.Split(o.alpn, ",")
 	}
+}
+
+func nodeClient(t testing.TB, w *world, addr string, o peerOptions) *process {
+	host, port := split(addr)
+	options := map[string]any{"host": host, "port": port, "servername": o.name, "ca": w.caFile}
+	o.forNode(options)
 	if o.cert != "" {
 		options["cert"], options["key"] = o.cert, o.key
 	}

@@ -185,6 +185,16 @@ func (p *process) hear(text string) string {
 // hearTimes waits until text has come so many times.
 func (p *process) hearTimes(text string, times int) string {
 	p.t.Helper()
+	all, ok := p.outputs(func(all string) bool { return strings.Count(all, text) >= times })
+	if !ok {
+		p.t.Fatalf("no %q", text)
+	}
+	return all
+}
+
+// outputs waits until the process has printed what is wanted, and returns all that it has.
+// It is false for one that ends without.
+func (p *process) outputs(wanted func(all string) bool) (all string, ok bool) {
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		over := false
 		select {
@@ -192,14 +202,13 @@ func (p *process) hearTimes(text string, times int) string {
 			over = true
 		default:
 		}
-		if all := p.output(); strings.Count(all, text) >= times {
-			return all
+		if all := p.output(); wanted(all) {
+			return all, true
 		} else if over {
 			break
 		}
 	}
-	p.t.Fatalf("no %q", text)
-	return ""
+	return "", false
 }
 
 // finish ends the input, waits for the program's end and returns all it said.
@@ -229,21 +238,11 @@ func server(t testing.TB, announced *regexp.Regexp, path string, args ...string)
 // announces waits until the process has printed what matches, and returns the group. It
 // is false for one that ends without.
 func (p *process) announces(what *regexp.Regexp) (group string, ok bool) {
-	p.t.Helper()
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		over := false
-		select {
-		case <-p.ended:
-			over = true
-		default:
-		}
-		if m := what.FindStringSubmatch(p.output()); m != nil {
-			return m[1], true
-		} else if over {
-			break
-		}
+	all, ok := p.outputs(what.MatchString)
+	if !ok {
+		return "", false
 	}
-	return "", false
+	return what.FindStringSubmatch(all)[1], true
 }
 
 func dial(t testing.TB, addr string, o tlsio.TLSOptions) *tlsio.Conn {

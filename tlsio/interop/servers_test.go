@@ -148,15 +148,7 @@ func nodeServerWith(t testing.TB, w *world, o peerOptions, more map[string]any) 
 	for k, v := range more {
 		options[k] = v
 	}
-	if o.version != "" {
-		options["minVersion"], options["maxVersion"] = o.version, o.version
-	}
-	if o.version == tlsio.TLSv11 {
-		options["ciphers"] = "DEFAULT@SECLEVEL=0"
-	}
-	if o.alpn != "" {
-		options["ALPNProtocols"] = strings.Split(o.alpn, ",")
-	}
+	o.forNode(options)
 	if o.cert != "" {
 		options["ca"], options["requestCert"], options["rejectUnauthorized"] = w.caFile, true, true
 	}

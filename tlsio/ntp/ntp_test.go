@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
-
 	"ingot.dev/net/sntp"
 	"ingot.dev/tlsio"
 	"ingot.dev/tlsio/internal/tlsiotest"
@@ -24,33 +22,20 @@ const limit = time.Minute
 // a server that never answers.
 func serve(t *testing.T, now func() time.Time) string {
 	t.Helper()
-	c, err := tlsiotest.Network(t).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	go func() {
-		buf := make([]byte, 100)
-		for {
-			n, from, err := c.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			if n != 48 || now == nil {
-				continue
-			}
-			var p [48]byte
-			p[0], p[1] = 4<<3|4, 2 // version 4, server; stratum
-			copy(p[24:], buf[40:48])
-			for _, at := range []int{32, 40} {
-				ts := now()
-				binary.BigEndian.PutUint32(p[at:], uint32(ts.Unix()+2208988800))
-				binary.BigEndian.PutUint32(p[at+4:], uint32(uint64(ts.Nanosecond())<<32/1e9))
-			}
-			c.WriteTo(p[:], from)
+	return tlsiotest.Answer(t, func(query []byte) []byte {
+		if len(query) != 48 || now == nil {
+			return nil
 		}
-	}()
-	return c.LocalAddr().String()
+		p := make([]byte, 48)
+		p[0], p[1] = 4<<3|4, 2 // version 4, server; stratum
+		copy(p[24:], query[40:48])
+		for _, at := range []int{32, 40} {
+			ts := now()
+			binary.BigEndian.PutUint32(p[at:], uint32(ts.Unix()+2208988800))
+			binary.BigEndian.PutUint32(p[at+4:], uint32(uint64(ts.Nanosecond())<<32/1e9))
+		}
+		return p
+	})
 }
 
 type answer struct {
@@ -122,7 +107,7 @@ func TestNames(t *testing.T) {
 	app := tlsiotest.Run(t, tlsiotest.Network(t))
 	server := serve(t, time.Now)
 	_, port, _ := net.SplitHostPort(server)
-	dns, err := resolver.New(app, resolver.Options{Servers: []string{serveName(t, "time.test.")}})
+	dns, err := resolver.New(app, resolver.Options{Servers: []string{tlsiotest.Zone{"time.test": "127.0.0.1"}.Serve(t, nil)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,42 +121,6 @@ func TestNames(t *testing.T) {
 	if _, ok := errors.AsType[*net.DNSError](a.err); !ok {
 		t.Errorf("%+v", a)
 	}
-}
-
-// serveName is a name server to which name is 127.0.0.1.
-func serveName(t *testing.T, name string) string {
-	t.Helper()
-	c, err := tlsiotest.Network(t).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	go func() {
-		buf := make([]byte, 512)
-		for {
-			n, from, err := c.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			var m dnsmessage.Message
-			if m.Unpack(buf[:n]) != nil {
-				continue
-			}
-			m.Response = true
-			m.Additionals = nil
-			q := m.Questions[0]
-			switch {
-			case q.Name.String() != name:
-				m.RCode = dnsmessage.RCodeNameError
-			case q.Type == dnsmessage.TypeA:
-				m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class},
-					Body: &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}}}}
-			}
-			p, _ := m.Pack()
-			c.WriteTo(p, from)
-		}
-	}()
-	return c.LocalAddr().String()
 }
 
 //conform:ecma-419 NTP.busy works tlsio/ntp.ErrBusy

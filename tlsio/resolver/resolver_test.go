@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"golang.org/x/net/dns/dnsmessage"
 
 	"ingot.dev/tlsio"
 	"ingot.dev/tlsio/internal/tlsiotest"
@@ -18,68 +15,6 @@ import (
 )
 
 const limit = time.Minute
-
-// zone is what a name server knows: addresses by name, comma between several.
-type zone map[string]string
-
-// serve answers on a free port of 127.0.0.1 and returns it. Names that the zone
-// hasn't don't exist; "refuse" is refused and "silent" not answered.
-func serve(t *testing.T, z zone, asked *atomic.Int32) string {
-	t.Helper()
-	c, err := tlsiotest.Network(t).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	go func() {
-		buf := make([]byte, 512)
-		for {
-			n, from, err := c.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			if asked != nil {
-				asked.Add(1)
-			}
-			var m dnsmessage.Message
-			if err := m.Unpack(buf[:n]); err != nil {
-				t.Errorf("query: %v", err)
-				continue
-			}
-			q := m.Questions[0]
-			m.Response, m.RecursionAvailable = true, true
-			m.Additionals = nil
-			text, ok := z[strings.TrimSuffix(q.Name.String(), ".")]
-			switch {
-			case text == "silent":
-				continue
-			case text == "refuse":
-				m.RCode = dnsmessage.RCodeRefused
-			case !ok:
-				m.RCode = dnsmessage.RCodeNameError
-			}
-			for a := range strings.SplitSeq(text, ",") {
-				ip, err := netip.ParseAddr(a)
-				if err != nil {
-					continue
-				}
-				h := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}
-				if ip.Is4() && q.Type == dnsmessage.TypeA {
-					m.Answers = append(m.Answers, dnsmessage.Resource{Header: h, Body: &dnsmessage.AResource{A: ip.As4()}})
-				} else if ip.Is6() && q.Type == dnsmessage.TypeAAAA {
-					m.Answers = append(m.Answers, dnsmessage.Resource{Header: h, Body: &dnsmessage.AAAAResource{AAAA: ip.As16()}})
-				}
-			}
-			p, err := m.Pack()
-			if err != nil {
-				t.Errorf("answer: %v", err)
-				continue
-			}
-			c.WriteTo(p, from)
-		}
-	}()
-	return c.LocalAddr().String()
-}
 
 type answer struct {
 	err           error
@@ -113,7 +48,7 @@ func get(t *testing.T, answers chan answer) answer {
 func TestResolve(t *testing.T) {
 	app := tlsiotest.Run(t, tlsiotest.Network(t))
 	var asked atomic.Int32
-	r := newResolver(t, app, serve(t, zone{"four.test": "192.0.2.1,192.0.2.2", "six.test": "2001:db8::1", "both.test": "2001:db8::2,192.0.2.3", "bad.test": "refuse"}, &asked))
+	r := newResolver(t, app, tlsiotest.Zone{"four.test": "192.0.2.1,192.0.2.2", "six.test": "2001:db8::1", "both.test": "2001:db8::2,192.0.2.3", "bad.test": "refuse"}.Serve(t, &asked))
 	answers := make(chan answer, 10)
 	callback := func(err error, address, host string) { answers <- answer{err, address, host} }
 
@@ -172,9 +107,9 @@ func TestServersInTurn(t *testing.T) {
 	app := tlsiotest.Run(t, tlsiotest.Network(t))
 	var first, third atomic.Int32
 	r := newResolver(t, app,
-		serve(t, zone{"a.test": "refuse"}, &first), // knows that b.test doesn't exist
-		serve(t, zone{"a.test": "192.0.2.1"}, nil),
-		serve(t, zone{"a.test": "192.0.2.2"}, &third))
+		tlsiotest.Zone{"a.test": "refuse"}.Serve(t, &first), // knows that b.test doesn't exist
+		tlsiotest.Zone{"a.test": "192.0.2.1"}.Serve(t, nil),
+		tlsiotest.Zone{"a.test": "192.0.2.2"}.Serve(t, &third))
 	addr, err := r.Lookup(t.Context(), "a.test")
 	if err != nil || addr.String() != "192.0.2.1" {
 		t.Errorf("%v, %v", addr, err)
@@ -218,7 +153,7 @@ func TestOptions(t *testing.T) {
 //conform:ecma-419 DNS.close works tlsio/resolver.Resolver.Close
 func TestClose(t *testing.T) {
 	app := tlsiotest.Run(t, tlsiotest.Network(t))
-	r := newResolver(t, app, serve(t, zone{"slow.test": "silent"}, nil))
+	r := newResolver(t, app, tlsiotest.Zone{"slow.test": "silent"}.Serve(t, nil))
 	callback := func(err error, address, host string) { t.Errorf("callback(%v, %s, %s)", err, address, host) }
 	for range resolver.MaxPending {
 		if err := r.Resolve("slow.test", callback); err != nil {

@@ -17,20 +17,16 @@ import (
 	"time"
 
 	"ingot.dev/internal/pki"
-	"ingot.dev/internal/simnet"
 	"ingot.dev/internal/testenv"
 	"ingot.dev/tlsio"
+	"ingot.dev/tlsio/internal/tlsiotest"
 )
 
-// testNetwork is the network that tests run on: HostNetwork, unless
-// INGOT_TEST_NETWORK names another one (see simnet.Selected), as it does in images.
+// testNetwork is the network that tests run on.
 // Tests that talk to other programs use HostNetwork itself.
 func testNetwork(t testing.TB) tlsio.Network {
 	t.Helper()
-	if n := simnet.Selected(t); n != nil {
-		return n
-	}
-	return tlsio.HostNetwork{}
+	return tlsiotest.Network(t)
 }
 
 // limit is how long a test waits for what must come.
