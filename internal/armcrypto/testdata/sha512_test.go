@@ -1,12 +1,8 @@
 package sha512
 
-import (
-	"bytes"
-	"encoding/binary"
-	"testing"
-)
+import "encoding/binary"
 
-// portable is the sum by the portable code.
+// portable is the sum by the portable code, for hash_test.go.
 func portable(msg []byte) []byte {
 	end := append(append([]byte{}, msg...), 0x80)
 	for len(end)%128 != 112 {
@@ -21,33 +17,4 @@ func portable(msg []byte) []byte {
 		sum = binary.BigEndian.AppendUint64(sum, w)
 	}
 	return sum
-}
-
-// The assembly's sum is the portable code's: every length, in one call and in pieces,
-// at any address.
-func TestPortable(t *testing.T) {
-	r := newRandom(t)
-	buf := make([]byte, longest+16)
-	for i := range longest + 1 + cases(t) {
-		n := i
-		if n > longest {
-			n = r.IntN(longest + 1)
-		}
-		r.bytes(buf)
-		from := r.IntN(16)
-		msg := buf[from : from+n]
-		d := New()
-		if r.IntN(2) == 0 {
-			d.Write(msg)
-		} else {
-			for rest := msg; len(rest) > 0; {
-				k := min(len(rest), 1+r.IntN(400))
-				d.Write(rest[:k])
-				rest = rest[k:]
-			}
-		}
-		if got, want := d.Sum(nil), portable(msg); !bytes.Equal(got, want) {
-			t.Fatalf("case %d: %d bytes: %x, want %x", i, n, got, want)
-		}
-	}
 }
