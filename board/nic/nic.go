@@ -104,3 +104,14 @@ type Device interface {
 	// and writable, but lead nowhere. The first call returns what went wrong, later ones nil.
 	Close() error
 }
+
+// Peeker is what a Device may be as well: one whose frames can be looked at before
+// WaitRx's caller comes to them. He is woken through an interrupt and the scheduler,
+// which may take its time while others compute.
+type Peeker interface {
+	// PeekRx shows frames that have arrived, and that NextRx hasn't come to, to want, in
+	// order, until it returns true. Then PeekRx wakes WaitRx's caller, if he waits,
+	// and returns true. It may be called from anywhere at any time, and doesn't wait
+	// for frames. want must not keep the slice, change it, or call the Device.
+	PeekRx(want func(frame []byte) bool) bool
+}

@@ -39,6 +39,8 @@ type Stats struct {
 // Endpoint is a gVisor link endpoint that owns a nic.Device.
 type Endpoint struct {
 	dev      nic.Device
+	peeker   nic.Peeker              // dev, if it is one
+	asking   func(frame []byte) bool // made once, so that Urgent allocates nothing
 	log      *slog.Logger
 	address  tcpip.LinkAddress
 	offloads nic.Offloads
@@ -84,6 +86,8 @@ func New(dev nic.Device, o Options) *Endpoint {
 		offloads: dev.Offloads(),
 		mtu:      uint32(dev.MTU()),
 	}
+	e.peeker, _ = dev.(nic.Peeker)
+	e.asking = asking
 	if e.log == nil {
 		e.log = slog.Default()
 	}

@@ -3,6 +3,7 @@ package link
 import (
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -14,6 +15,9 @@ import (
 // transmitter serialises the senders.
 type transmitter struct {
 	mu sync.Mutex
+
+	// late is set by who had to wait for mu: once he has it, his turn is still to come.
+	late atomic.Bool
 
 	// head is where a packet's headers are prepared: the ring is slow to read
 	// and should be written once.
@@ -29,7 +33,10 @@ func (e *Endpoint) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) 
 		e.stats.txDropped.Add(uint64(len(list)))
 		return len(list), nil
 	}
-	e.tx.mu.Lock()
+	if !e.tx.mu.TryLock() {
+		e.tx.late.Store(true)
+		e.tx.mu.Lock()
+	}
 	defer e.tx.mu.Unlock()
 	done := 0
 	var err tcpip.Error

@@ -18,8 +18,9 @@ import (
 // Conn is a TCP connection. It has the methods of *net.TCPConn, but for those
 // that hand out a file descriptor, and their semantics. It needs no goroutine.
 type Conn struct {
-	ep tcpip.Endpoint
-	wq *waiter.Queue
+	ep    tcpip.Endpoint
+	wq    *waiter.Queue
+	turns *turns
 
 	local, remote netip.AddrPort
 	network       string // as dialed or listened: "tcp", "tcp4", "tcp6"
@@ -37,8 +38,8 @@ type Conn struct {
 var _ net.Conn = (*Conn)(nil)
 
 // newConn returns the connection of an endpoint, established or about to be.
-func newConn(ep tcpip.Endpoint, wq *waiter.Queue, network string) *Conn {
-	c := &Conn{ep: ep, wq: wq, network: network}
+func (s *Stack) newConn(ep tcpip.Endpoint, wq *waiter.Queue, network string) *Conn {
+	c := &Conn{ep: ep, wq: wq, turns: &s.turns, network: network}
 	c.in.init(wq, waiter.ReadableEvents)
 	c.out.init(wq, waiter.WritableEvents)
 	return c
@@ -132,6 +133,9 @@ func (c *Conn) Write(b []byte) (int, error) {
 		m, err := c.ep.Write(&c.src, tcpip.WriteOptions{Atomic: true})
 		c.src.Reset(nil)
 		n += int(m)
+		if m > 0 {
+			c.turns.wrote(int(m))
+		}
 		if err == nil {
 			if n == len(b) {
 				return n, nil

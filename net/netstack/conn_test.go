@@ -7,8 +7,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -460,5 +462,33 @@ func TestSetBacklog(t *testing.T) {
 	l.Close()
 	if err := s.SetBacklog(3); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("closed: %v", err)
+	}
+}
+
+// peeked is a port that counts how often it is looked into.
+type peeked struct {
+	nic.Device
+	looks atomic.Int32
+}
+
+func (p *peeked) PeekRx(func([]byte) bool) bool {
+	p.looks.Add(1)
+	return true
+}
+
+// Who writes on and on looks for others.
+func TestWritingGivesWay(t *testing.T) {
+	da, db := nictest.Pipe(nictest.WireOptions{})
+	port := &peeked{Device: da}
+	a := open(t, port, netstack.Config{NoIPv6: true, Address: netip.MustParsePrefix(addrA + "/24")})
+	b := open(t, db, netstack.Config{NoIPv6: true, Address: netip.MustParsePrefix(addrB + "/24")})
+	c, p := connect(t, a, b, addrB)
+	go io.Copy(io.Discard, p)
+	c.SetDeadline(time.Now().Add(limit))
+	piece := make([]byte, 4<<10)
+	for port.looks.Load() < 3 {
+		if _, err := c.Write(piece); err != nil {
+			t.Fatalf("looked %d times: %v", port.looks.Load(), err)
+		}
 	}
 }

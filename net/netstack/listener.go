@@ -57,7 +57,7 @@ func (l *Listener) accept() (*Conn, error) {
 		ep, wq, err := l.ep.Accept(nil)
 		switch err.(type) {
 		case nil:
-			c := newConn(ep, wq, l.network)
+			c := l.gate.s.newConn(ep, wq, l.network)
 			c.established()
 			if !l.gate.asks(c.remote) {
 				c.SetLinger(0) // a reset

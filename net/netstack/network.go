@@ -159,7 +159,7 @@ func (n network) dialTCP(ctx context.Context, network string, to netip.AddrPort)
 	if terr != nil {
 		return nil, fail(sysError("socket", terr))
 	}
-	c := newConn(ep, wq, network)
+	c := n.s.newConn(ep, wq, network)
 	stop := context.AfterFunc(ctx, c.out.kick)
 	defer stop()
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"time"
 
@@ -125,6 +126,7 @@ type Stack struct {
 	log    *slog.Logger
 	ndp    *ndp // nil without IPv6
 	gates  gates
+	turns  turns
 
 	cancel  context.CancelFunc // ends the background goroutines
 	running sync.WaitGroup
@@ -196,6 +198,9 @@ func (s *Stack) build(dev nic.Device) error {
 	})
 	s.link = link.New(dev, link.Options{Log: s.log})
 	s.link.SetStack(s.stack, ethernetID)
+	start := time.Now()
+	s.turns.now = func() time.Duration { return time.Since(start) }
+	s.turns.urgent, s.turns.yield = s.link.Urgent, runtime.Gosched
 	if err := s.tune(); err != nil {
 		s.stack.Destroy()
 		return err

@@ -100,7 +100,10 @@ type Driver struct {
 	errs errorCounts
 }
 
-var _ nic.Device = (*Driver)(nil)
+var (
+	_ nic.Device = (*Driver)(nil)
+	_ nic.Peeker = (*Driver)(nil)
+)
 
 // Open opens the UIO device of the given name, for example "enet1", and starts
 // its controller.

@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -451,4 +453,91 @@ func TestBusErrorRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, d, frame(100, 1))
+}
+
+// deaf is a controller whose interrupts nobody hears of.
+type deaf struct {
+	*enetmodel.Model
+	waits atomic.Bool
+	woken chan struct{}
+}
+
+func (d *deaf) UnmaskWait() error {
+	d.waits.Store(true)
+	<-d.woken
+	return nil
+}
+
+func (d *deaf) Wake() {
+	select {
+	case d.woken <- struct{}{}:
+	default:
+	}
+}
+
+func (d *deaf) Close() error {
+	defer close(d.woken)
+	return d.Model.Close()
+}
+
+// PeekRx shows what has arrived, and wakes who waits for a frame that is wanted, whether
+// or not its interrupt is heard.
+func TestPeekRx(t *testing.T) {
+	for name, waiting := range map[string]bool{"waiting": true, "not waiting": false} {
+		t.Run(name, func(t *testing.T) {
+			m := newModel(t, enetmodel.Options{})
+			hw := &deaf{Model: m, woken: make(chan struct{}, 1)}
+			d, err := enet.New(hw, enet.Options{Log: quiet})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			var seen []int
+			long := func(f []byte) bool {
+				seen = append(seen, len(f))
+				return len(f) > 100
+			}
+			if d.PeekRx(long) || len(seen) > 0 {
+				t.Fatalf("of an empty ring it shows %v", seen)
+			}
+			woken := make(chan error, 1)
+			wait := func() { woken <- d.WaitRx() }
+			if waiting {
+				go wait()
+				eventually(t, "the wait", hw.waits.Load)
+			}
+			m.Inject(frame(60, 1))
+			m.Inject(frame(70, 2))
+			if d.PeekRx(long) {
+				t.Error("a frame is wanted that isn't there")
+			}
+			m.Inject(frame(200, 3))
+			m.Inject(frame(80, 4))
+			if !d.PeekRx(long) {
+				t.Error("a wanted frame isn't found")
+			}
+			if want := []int{60, 70, 60, 70, 200}; !slices.Equal(seen, want) {
+				t.Errorf("it shows %v, want %v", seen, want)
+			}
+			if !waiting {
+				go wait()
+			}
+			if err := within(t, "WaitRx", func() error { return <-woken }); err != nil {
+				t.Fatal(err)
+			}
+			// All are still to come, and none is shown that NextRx has been at.
+			if f, ok := d.NextRx(); !ok || !bytes.Equal(f, frame(60, 1)) {
+				t.Errorf("the first frame: %v, %x", ok, f)
+			}
+			seen = nil
+			if d.PeekRx(long) {
+				t.Errorf("%v are shown again", seen)
+			}
+			expect(t, d, frame(70, 2), frame(200, 3), frame(80, 4))
+			d.ReleaseRx()
+			if err := d.Close(); err != nil || d.PeekRx(func([]byte) bool { return true }) {
+				t.Errorf("after Close: %v", err)
+			}
+		})
+	}
 }

@@ -190,3 +190,40 @@ func (d *Driver) giveBack() {
 
 // rxReady reports whether NextRx has a frame to return.
 func (d *Driver) rxReady() bool { return d.rx.given != d.rx.filled || d.look() }
+
+// PeekRx implements [nic.Peeker].
+func (d *Driver) PeekRx(want func(frame []byte) bool) bool {
+	if d.closed.Load() || !d.rx.peek(want) {
+		return false
+	}
+	w := &d.wait
+	w.mu.Lock()
+	waiting := w.rx.waiting
+	w.mu.Unlock()
+	if waiting {
+		d.hw.Wake() // the leader, who tells the receiver if he isn't it himself
+	}
+	return true
+}
+
+// peek reports whether there is a wanted one among the frames that the controller has
+// received and nobody has looked at. Bad ones are for accept to find.
+func (r *rxRing) peek(want func([]byte) bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := r.next; c-r.released < uint32(len(r.ring)); c++ {
+		status := r.ring[(c-r.base)&r.mask].load()
+		if status&owned != 0 {
+			break
+		}
+		length := int(status&lengthMask) - nic.FCSSize
+		if status&last == 0 || length < nic.HeaderSize || length > nic.MaxFrame {
+			continue
+		}
+		off := int(c&r.mask) * bufferSize
+		if want(r.buffers[off : off+length : off+length]) {
+			return true
+		}
+	}
+	return false
+}
