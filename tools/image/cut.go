@@ -22,6 +22,13 @@ type cut struct {
 	edits  []edit
 	also   []part // more files, for a change that only compiles as a whole
 	omit   string // instead: leave out all files of the module whose names end so
+
+	// all, in the place of files: all that match one of these patterns (filepath.Glob),
+	// of which each is rewritten. It reports whether a file reads as expected.
+	all     []string
+	rewrite func(text string) (string, bool)
+
+	tag string // a build tag with which the cut isn't made
 }
 
 // A part is what a cut changes in one more file.
@@ -44,11 +51,31 @@ type changed struct{ path, text string }
 
 // apply returns what becomes of the files below root: all of them, or errNoCut.
 func (c *cut) apply(root string) ([]changed, error) {
-	first, err := applyEdits(root, c.files, c.edits)
-	if err != nil {
-		return nil, err
+	var files []changed
+	for _, pattern := range c.all {
+		names, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				return nil, err
+			}
+			text, ok := c.rewrite(string(b))
+			if !ok {
+				return nil, errNoCut
+			}
+			files = append(files, changed{name, text})
+		}
 	}
-	files := []changed{first}
+	if len(c.files) > 0 || len(files) == 0 {
+		first, err := applyEdits(root, c.files, c.edits)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, first)
+	}
 	for _, p := range c.also {
 		f, err := applyEdits(root, []string{p.file}, p.edits)
 		if err != nil {
@@ -90,8 +117,8 @@ func editAll(text string, edits []edit) (string, bool) {
 // command's -toolexec that gives them to the compiler and the assembler. (Its -overlay takes no files of
 // modules, nor of a toolchain that was downloaded as one.) goroot is where the toolchain
 // is, dirs are the directories of modules. It returns the script's name, empty if there
-// is nothing to do or no shell to run it, and what is cut.
-func makeCuts(temp, goroot string, dirs map[string]string) (script string, made []Cut, err error) {
+// is nothing to do or no shell to run it, and what is cut. tagged reports whether a build tag is set.
+func makeCuts(temp, goroot string, dirs map[string]string, tagged func(tag string) bool) (script string, made []Cut, err error) {
 	if runtime.GOOS == "windows" {
 		return "", nil, nil
 	}
@@ -104,6 +131,8 @@ func makeCuts(temp, goroot string, dirs map[string]string) (script string, made 
 			root = dirs[c.module]
 		}
 		switch {
+		case c.tag != "" && tagged(c.tag):
+			continue
 		case root == "" || strings.ContainsAny(root, "'\n"): // not there, or nothing for a shell
 			continue
 		case c.omit != "":

@@ -100,6 +100,44 @@ func TestEditAll(t *testing.T) {
 	}
 }
 
+// What gVisor's templates make of a lock loses its calls, and nothing else; text that
+// isn't of that kind stays.
+func TestSilentLock(t *testing.T) {
+	const (
+		start = "package p\n\nfunc (m *aMutex) Lock() {\n"
+		add   = "\tlocking.AddGLock(aprefixIndex, -1)\n"
+		lock  = "\tm.mu.Lock()\n}\n\nfunc (m *aMutex) NestedUnlock(i aIndex) {\n\tm.mu.Unlock()\n"
+		del   = "\tlocking.DelGLock(aprefixIndex, int(i))\n"
+		end   = "}\n\nfunc "
+		class = "() {\n\tainitLockNames()\n\taprefixIndex = locking.NewMutexClass(reflect.TypeFor[aMutex](), alockNames)\n}\n"
+	)
+	for text, want := range map[string]string{
+		start + add + lock + del + end + "init" + class:                                start + "\n" + lock + "\n" + end + "_" + class,
+		start + lock + end + "init" + class:                                            "", // without calls
+		start + add + lock + del + "}\n":                                               "", // without init
+		start + add + lock + end + "init" + class + "func init() {}\n":                 "", // with another one
+		start + add + "\tlocking.AddGLock(other(), 2)\n" + lock + end + "init" + class: "", // a call of another kind
+	} {
+		if got, ok := silentLock(text); ok != (want != "") || ok && got != want {
+			t.Errorf("%q becomes %q, %v", text, got, ok)
+		}
+	}
+}
+
+// A cut that takes away what a build tag is for isn't made with that tag.
+func TestCutAndTag(t *testing.T) {
+	goroot, dirs := sources(t)
+	for _, tag := range []string{"", "lockdep"} {
+		_, made, err := makeCuts(t.TempDir(), goroot, dirs, func(t string) bool { return t == tag })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if runtime.GOOS != "windows" && slices.Contains(made, Cut{gvisor, "names of gVisor's locks"}) != (tag == "") {
+			t.Errorf("tag %q: cuts %v", tag, made)
+		}
+	}
+}
+
 // R² mod p, where R is 2 to the number of bits in the field's words.
 func TestFieldCut(t *testing.T) {
 	for name, curve := range map[string]elliptic.Curve{"P-224": elliptic.P224(), "P-384": elliptic.P384(), "P-521": elliptic.P521()} {

@@ -1,5 +1,7 @@
 package image
 
+import "slices"
+
 // What the linker can't leave out by itself, since something that runs at start, or
 // that has nothing to do with it, holds on to it. Each cut lets go of one such thing and
 // changes nothing that a program on a board could notice. Figures are for the default
@@ -160,7 +162,7 @@ var cuts = append([]cut{
 	fieldCut("224", `{0xffffffff00000001, 0xffffffff00000000, 0xfffffffe00000000, 0xffffffff}`),
 	fieldCut("384", `{0xfffffffe00000001, 0x200000000, 0xfffffffe00000000, 0x200000000, 1, 0}`),
 	fieldCut("521", `{0, 0x400000000000, 0, 0, 0, 0, 0, 0, 0}`),
-}, append(resting, shortcuts...)...)
+}, slices.Concat(locks, resting, shortcuts)...)
 
 // fieldCut is for the field of one curve; rr is R² mod p, its least significant word first.
 func fieldCut(curve, rr string) cut {

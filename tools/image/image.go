@@ -291,7 +291,7 @@ func (b *builder) flags(ctx context.Context, temp, overlay string) ([]string, er
 	}
 	var toolexec string
 	if !b.opt.Stock && !hasFlag(b.opt.Flags, "toolexec") { // there can be only one
-		toolexec, b.cuts, err = makeCuts(temp, strings.TrimSpace(goroot), map[string]string{gvisor: gvisorDir})
+		toolexec, b.cuts, err = makeCuts(temp, strings.TrimSpace(goroot), map[string]string{gvisor: gvisorDir}, b.tagged)
 		if err != nil {
 			return nil, fmt.Errorf("image: %w", err)
 		}
