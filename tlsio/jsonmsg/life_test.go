@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ingot.dev/tlsio"
@@ -123,43 +124,51 @@ func TestIncorrectPassword(t *testing.T) {
 //
 //conform:tls-json weakness.authDeadline works tlsio/jsonmsg.Limits.AuthTimeout
 func TestAuthTimeout(t *testing.T) {
-	s := newTestServer(t, func(o *ServerOptions) { o.AuthTimeout = 30 * time.Millisecond })
-	silent, trickling := dialPeer(t, s.port), dialPeer(t, s.port)
-	go func() {
-		for {
-			if _, err := io.WriteString(trickling.conn, " "); err != nil {
-				return
+	virtually(t, func(t *testing.T, network tlsio.Network) {
+		const d = 30 * time.Second
+		s := newTestServerOn(t, network, "127.0.0.1:0", func(o *ServerOptions) { o.AuthTimeout, o.KeepAliveInterval = d, Off })
+		start := time.Now()
+		silent, trickling := dialPeerOn(t, network, s.port), dialPeerOn(t, network, s.port)
+		go func() {
+			for {
+				if _, err := io.WriteString(trickling.conn, " "); err != nil {
+					return
+				}
+				time.Sleep(d / 10)
 			}
-			time.Sleep(5 * time.Millisecond)
+		}()
+		// Who has authenticated may be silent.
+		p := loginPeerOn(t, network, s.port)
+		s.next("authenticated")
+		silent.ended()
+		trickling.ended()
+		if took := time.Since(start); took != d {
+			t.Errorf("ended after %v", took)
 		}
-	}()
-	silent.ended()
-	trickling.ended()
-	for range 2 {
-		if n := s.next("error"); n.err != ErrAuthTimeout {
-			t.Errorf("error %v", n.err)
+		for range 2 {
+			if n := s.next("error"); n.err != ErrAuthTimeout {
+				t.Errorf("error %v", n.err)
+			}
+			s.next("close")
 		}
-		s.next("close")
-	}
+		time.Sleep(d)
+		p.write("1\n")
+		s.next("message")
 
-	// Who has authenticated may be silent.
-	const d = 3 * time.Second // longer than an emulated board may be held up
-	s = newTestServer(t, func(o *ServerOptions) { o.AuthTimeout = d })
-	p := loginPeer(t, s.port)
-	s.next("authenticated")
-	time.Sleep(d + d/4)
-	p.write("1\n")
-	s.next("message")
-
-	ps := newPeerServer(t)
-	c := newTestClient(t, ps.port, func(o *ClientOptions) { o.AuthTimeout = 30 * time.Millisecond })
-	sp := ps.accept()
-	sp.line()
-	sp.ended()
-	if n := c.next("error"); n.err != ErrAuthTimeout {
-		t.Errorf("client: %v", n.err)
-	}
-	c.next("close")
+		ps := newPeerServerOn(t, network)
+		start = time.Now()
+		c := newTestClientOn(t, network, ps.port, func(o *ClientOptions) { o.AuthTimeout = d })
+		sp := ps.accept()
+		sp.line()
+		sp.ended()
+		if took := time.Since(start); took != d {
+			t.Errorf("the client waited for %v", took)
+		}
+		if n := c.next("error"); n.err != ErrAuthTimeout {
+			t.Errorf("client: %v", n.err)
+		}
+		c.next("close")
+	})
 }
 
 // TestClose stops accepting; who is there, stays.
@@ -373,44 +382,52 @@ func TestTruncated(t *testing.T) {
 //conform:tls-json Server.keepAliveTimeout works tlsio/jsonmsg.ServerOptions.KeepAliveTimeout
 //conform:tls-json Server.event.timeout works tlsio/jsonmsg.ServerOptions.OnTimeout
 func TestKeepAlive(t *testing.T) {
-	s := newTestServer(t, func(o *ServerOptions) { o.KeepAliveInterval, o.KeepAliveTimeout = 10*time.Millisecond, 2*time.Second })
-	c := newTestClient(t, s.port, nil)
-	c.next("authenticated")
-	s.next("authenticated")
-	wait(t, "pings and pongs", func() bool {
-		return s.Stats().Sent > 10 && c.Stats().Sent > 8
-	})
-	c.Disconnect()
-	s.find("close") // a ping on its way may fail before
+	virtually(t, func(t *testing.T, network tlsio.Network) {
+		const interval, timeout = time.Second, 30 * time.Second
+		s := newTestServerOn(t, network, "127.0.0.1:0", func(o *ServerOptions) { o.KeepAliveInterval, o.KeepAliveTimeout = interval, timeout })
+		c := newTestClientOn(t, network, s.port, nil)
+		c.next("authenticated")
+		s.next("authenticated")
+		sent, answered := s.Stats().Sent, c.Stats().Sent
+		time.Sleep(50*interval + interval/2)
+		if pings, pongs := s.Stats().Sent-sent, c.Stats().Sent-answered; pings != 50 || pongs != 50 {
+			t.Errorf("%d pings and %d pongs", pings, pongs)
+		}
+		c.Disconnect()
+		s.next("close")
 
-	p := loginPeer(t, s.port)
-	id := s.next("authenticated").id
-	seen := map[uint64]bool{}
-	for range 20 {
-		var m map[string]uint64
-		if err := json.Unmarshal([]byte(p.line()), &m); err != nil {
-			t.Fatal(err)
+		p := loginPeerOn(t, network, s.port)
+		id := s.next("authenticated").id
+		start := time.Now()
+		seen := map[uint64]bool{}
+		for i := range 20 {
+			var m map[string]uint64
+			if err := json.Unmarshal([]byte(p.line()), &m); err != nil {
+				t.Fatal(err)
+			}
+			key := m["__ping"]
+			if key < 1 || key > 65534 || len(m) != 1 || seen[key] {
+				t.Fatalf("ping %v, seen %v", m, seen)
+			}
+			if at := time.Since(start); at != time.Duration(i+1)*interval {
+				t.Errorf("a ping after %v", at)
+			}
+			seen[key] = true
+			p.write(`{"__pong":65535}` + "\n") // another key
 		}
-		key := m["__ping"]
-		if key < 1 || key > 65534 || len(m) != 1 || seen[key] {
-			t.Fatalf("ping %v, seen %v", m, seen)
+		// The first ping is still without answer: that counts, not the later ones.
+		p.ended()
+		if at := time.Since(start); at != interval+timeout {
+			t.Errorf("ended after %v", at)
 		}
-		seen[key] = true
-		p.write(`{"__pong":65535}` + "\n") // another key
-	}
-	// The first ping is still without answer: that counts, not the later ones.
-	start := time.Now()
-	p.ended()
-	if time.Since(start) > limit/2 {
-		t.Error("ended late")
-	}
-	if n := s.next("timeout"); n.id != id {
-		t.Errorf("timeout of %d", n.id)
-	}
-	if n := s.next("close"); n.id != id || n.err != ErrKeepAliveTimeout {
-		t.Errorf("close %d, %v", n.id, n.err)
-	}
-	s.quiet()
+		if n := s.next("timeout"); n.id != id {
+			t.Errorf("timeout of %d", n.id)
+		}
+		if n := s.next("close"); n.id != id || n.err != ErrKeepAliveTimeout {
+			t.Errorf("close %d, %v", n.id, n.err)
+		}
+		s.quiet()
+	})
 }
 
 // TestPingKeys are 1 to 65534 and never those under way.
@@ -456,49 +473,62 @@ func TestPing(t *testing.T) {
 // TestKeepAliveWhileHandlersWork: a server that is slow itself mustn't blame its
 // client.
 func TestKeepAliveWhileHandlersWork(t *testing.T) {
-	const timeout = 3 * time.Second // longer than an emulated board may be held up
-	release := make(chan bool)
-	var handled atomic.Int32
-	s := newTestServer(t, func(o *ServerOptions) {
-		o.KeepAliveInterval, o.KeepAliveTimeout = 20*time.Millisecond, timeout
-		o.MaxQueue = 1 // one message at a time
-		o.OnMessage = func(*Server, uint64, json.RawMessage) {
-			<-release
-			handled.Add(1)
+	virtually(t, func(t *testing.T, network tlsio.Network) {
+		const timeout = 3 * time.Second
+		release := make(chan bool)
+		var handled atomic.Int32
+		s := newTestServerOn(t, network, "127.0.0.1:0", func(o *ServerOptions) {
+			o.KeepAliveInterval, o.KeepAliveTimeout = 20*time.Millisecond, timeout
+			o.MaxQueue = 1 // one message at a time
+			o.OnMessage = func(*Server, uint64, json.RawMessage) {
+				<-release
+				handled.Add(1)
+			}
+		})
+		c := newTestClientOn(t, network, s.port, nil)
+		c.next("authenticated")
+		for i := range 10 {
+			c.Send(i + 1)
+		}
+		time.Sleep(10 * timeout)
+		if s.Stats().Authenticated != 1 {
+			t.Fatal("the client was disconnected")
+		}
+		close(release)
+		synctest.Wait()
+		if n := handled.Load(); n != 10 {
+			t.Errorf("%d messages were handled", n)
+		}
+		time.Sleep(10 * timeout)
+		if s.Stats().Authenticated != 1 {
+			t.Error("the client was disconnected afterwards")
 		}
 	})
-	c := newTestClient(t, s.port, nil)
-	c.next("authenticated")
-	for i := range 10 {
-		c.Send(i + 1)
-	}
-	time.Sleep(timeout * 6 / 5)
-	if s.Stats().Authenticated != 1 {
-		t.Fatal("the client was disconnected")
-	}
-	close(release)
-	wait(t, "all messages", func() bool { return handled.Load() == 10 })
-	time.Sleep(timeout * 6 / 5)
-	if s.Stats().Authenticated != 1 {
-		t.Error("the client was disconnected afterwards")
-	}
 }
 
 // TestIdleTimeout is the client's own watch over its server.
 func TestIdleTimeout(t *testing.T) {
-	s := newTestServer(t, func(o *ServerOptions) { o.KeepAliveInterval = 20 * time.Millisecond })
-	alive := newTestClient(t, s.port, func(o *ClientOptions) { o.IdleTimeout = 3 * time.Second })
-	ps := newPeerServer(t)
-	c := newTestClient(t, ps.port, func(o *ClientOptions) { o.IdleTimeout = 200 * time.Millisecond })
-	ps.login().ended()
-	c.next("authenticated")
-	if n := c.next("error"); n.err != ErrSilent {
-		t.Errorf("error %v", n.err)
-	}
-	c.next("close")
-	alive.next("authenticated")
-	time.Sleep(3600 * time.Millisecond)
-	alive.quiet()
+	virtually(t, func(t *testing.T, network tlsio.Network) {
+		const d = 30 * time.Second
+		idle := func(o *ClientOptions) { o.IdleTimeout = d }
+		s := newTestServerOn(t, network, "127.0.0.1:0", func(o *ServerOptions) { o.KeepAliveInterval = d - 1 })
+		alive := newTestClientOn(t, network, s.port, idle)
+		alive.next("authenticated")
+		ps := newPeerServerOn(t, network)
+		start := time.Now()
+		c := newTestClientOn(t, network, ps.port, idle)
+		ps.login().ended()
+		if took := time.Since(start); took != d {
+			t.Errorf("ended after %v", took)
+		}
+		c.next("authenticated")
+		if n := c.next("error"); n.err != ErrSilent {
+			t.Errorf("error %v", n.err)
+		}
+		c.next("close")
+		time.Sleep(10 * d)
+		alive.quiet()
+	})
 }
 
 // TestReconnect loses its server again and again.

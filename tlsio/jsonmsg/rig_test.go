@@ -268,9 +268,14 @@ type peer struct {
 
 func dialPeer(t testing.TB, port int) *peer {
 	t.Helper()
+	return dialPeerOn(t, testNetwork(t), port)
+}
+
+func dialPeerOn(t testing.TB, network tlsio.Network, port int) *peer {
+	t.Helper()
 	o := clientTLS()
 	o.Host = "server.test"
-	c, err := tlsio.Dial(timeout(t), testNetwork(t), fmt.Sprintf("127.0.0.1:%d", port), o)
+	c, err := tlsio.Dial(timeout(t), network, fmt.Sprintf("127.0.0.1:%d", port), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +291,12 @@ func newPeer(t testing.TB, c net.Conn) *peer {
 // loginPeer is a peer that has authenticated.
 func loginPeer(t testing.TB, port int) *peer {
 	t.Helper()
-	p := dialPeer(t, port)
+	return loginPeerOn(t, testNetwork(t), port)
+}
+
+func loginPeerOn(t testing.TB, network tlsio.Network, port int) *peer {
+	t.Helper()
+	p := dialPeerOn(t, network, port)
 	p.write(`{"password":"` + kitty + `"}` + "\n")
 	p.want(`{"authenticated":true}`)
 	return p
@@ -335,8 +345,13 @@ type peerServer struct {
 
 func newPeerServer(t testing.TB) *peerServer {
 	t.Helper()
+	return newPeerServerOn(t, testNetwork(t))
+}
+
+func newPeerServerOn(t testing.TB, network tlsio.Network) *peerServer {
+	t.Helper()
 	leaks(t)
-	ln, err := tlsio.Listen(timeout(t), testNetwork(t), "127.0.0.1:0", serverTLS())
+	ln, err := tlsio.Listen(timeout(t), network, "127.0.0.1:0", serverTLS())
 	if err != nil {
 		t.Fatal(err)
 	}

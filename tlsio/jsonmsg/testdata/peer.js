@@ -129,6 +129,7 @@ function serve(config) {
             if (!socket.authenticated) return
             if (common(requests, socket, value, (req, res) => answer(id, req, res))) return
             if (value.__pong) {
+                if (config.tellPongs && socket.pings.has(value.__pong)) report('pong', { key: value.__pong })
                 clearTimeout(socket.pings.get(value.__pong))
                 socket.pings.delete(value.__pong)
                 return
