@@ -30,6 +30,8 @@
 // The stack sends up to 62,000 bytes of TCP payload as one packet, which is cut
 // into frames straight into the transmit ring, then started with one doorbell.
 // A full ring stops the sender until there is room: no queue grows behind it.
+// In images, TCP hands over what it sends on established connections right here
+// (Endpoint.WriteSegments).
 //
 // # Limits
 //

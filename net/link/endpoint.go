@@ -32,6 +32,7 @@ type Stats struct {
 	RxRefused   uint64 // requests for connections that the filter refused
 	TxFrames    uint64 // frames put into the ring
 	TxPackets   uint64 // packets taken from the stack
+	TxLanes     uint64 // those that TCP handed over right away
 	TxStalls    uint64 // times the ring was full
 	TxDropped   uint64 // packets dropped: link down, or the port closed or failed
 }
@@ -67,7 +68,7 @@ type Endpoint struct {
 	stats struct {
 		_                                                                         [0]func() // spares the image the code to compare it
 		rxFrames, rxPackets, rxMerged, rxCoalesced, rxKnown, rxForeign, rxRefused atomic.Uint64
-		txFrames, txPackets, txStalls, txDropped                                  atomic.Uint64
+		txFrames, txPackets, txLanes, txStalls, txDropped                         atomic.Uint64
 	}
 }
 
@@ -103,7 +104,7 @@ func (e *Endpoint) Stats() Stats {
 	return Stats{
 		RxFrames: s.rxFrames.Load(), RxPackets: s.rxPackets.Load(), RxMerged: s.rxMerged.Load(),
 		RxCoalesced: s.rxCoalesced.Load(), RxKnown: s.rxKnown.Load(), RxForeign: s.rxForeign.Load(), RxRefused: s.rxRefused.Load(),
-		TxFrames: s.txFrames.Load(), TxPackets: s.txPackets.Load(),
+		TxFrames: s.txFrames.Load(), TxPackets: s.txPackets.Load(), TxLanes: s.txLanes.Load(),
 		TxStalls: s.txStalls.Load(), TxDropped: s.txDropped.Load(),
 	}
 }

@@ -113,16 +113,29 @@ func (e *Endpoint) writeSegments(pkt *stack.PacketBuffer, c *cursor) tcpip.Error
 		mss = rest // before the handshake told the limit, all packets are small
 	}
 
+	frames, err := e.cut(head, ipSize, v6, c, rest, mss)
+	if err == nil {
+		e.stats.txFrames.Add(uint64(frames))
+	}
+	return err
+}
+
+// cut puts frames into the ring that have the headers head, and together the next rest bytes
+// of c: as many as it takes if none has more than mss of them, at least one.
+//
+// +checklocks:e.tx.mu
+func (e *Endpoint) cut(head []byte, ipSize int, v6 bool, c *cursor, rest, mss int) (frames int, _ tcpip.Error) {
 	ip, tcp := head[etherSize:etherSize+ipSize], head[etherSize+ipSize:]
+	headers := len(head)
 	flags := tcp[13]
 	seq := binary.BigEndian.Uint32(tcp[4:])
 	id := binary.BigEndian.Uint16(ip[4:])
-	for frames := 0; ; frames++ {
+	for {
 		n := min(rest, mss)
 		rest -= n
 		slot, err := e.slot(headers + n)
 		if err != nil {
-			return err
+			return frames, err
 		}
 
 		// What differs from segment to segment. FIN and PSH belong to the last
@@ -135,7 +148,7 @@ func (e *Endpoint) writeSegments(pkt *stack.PacketBuffer, c *cursor) tcpip.Error
 		}
 		flags &^= byte(header.TCPFlagCwr)
 		tcp[16], tcp[17] = 0, 0
-		length := ipSize + tcpSize + n
+		length := headers - etherSize + n
 		if v6 {
 			binary.BigEndian.PutUint16(ip[4:], uint16(length-header.IPv6MinimumSize))
 		} else {
@@ -148,14 +161,16 @@ func (e *Endpoint) writeSegments(pkt *stack.PacketBuffer, c *cursor) tcpip.Error
 			}
 		}
 		copy(slot, head)
-		c.read(slot[headers : headers+n])
+		if n > 0 {
+			c.read(slot[headers : headers+n])
+		}
 		if !e.offloads.TxChecksum {
 			setTCPChecksum(slot[etherSize:headers+n], ipSize, v6)
 		}
 		e.dev.CommitTx(headers + n)
+		frames++
 		if rest == 0 {
-			e.stats.txFrames.Add(uint64(frames + 1))
-			return nil
+			return frames, nil
 		}
 	}
 }

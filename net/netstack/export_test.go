@@ -52,3 +52,13 @@ func (s *Stack) TCPStats() TCPStats {
 
 // Readdress replaces the IPv4 address, as a lease does.
 func (s *Stack) Readdress(p netip.Prefix) error { return s.setIPv4(Lease{Prefix: p}) }
+
+// SetHeaders sets what is in the headers of a connection's IPv4 packets.
+func (c *Conn) SetHeaders(ttl, tos int) error {
+	return c.set(func() tcpip.Error {
+		if err := c.ep.SetSockOptInt(tcpip.IPv4TTLOption, ttl); err != nil {
+			return err
+		}
+		return c.ep.SetSockOptInt(tcpip.IPv4TOSOption, tos)
+	})
+}

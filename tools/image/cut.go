@@ -35,10 +35,11 @@ type cut struct {
 type part struct {
 	file  string
 	edits []edit
+	more  string // code that comes behind all that is in the file
 }
 
 // An edit replaces old, which has to be in the file once. Neither adds or removes lines,
-// so that line numbers in tracebacks stay true.
+// so that line numbers in tracebacks stay true; what needs lines is a part's more.
 type edit struct{ old, new string }
 
 const gvisor = "gvisor.dev/gvisor"
@@ -81,6 +82,7 @@ func (c *cut) apply(root string) ([]changed, error) {
 		if err != nil {
 			return nil, err
 		}
+		f.text += p.more
 		files = append(files, f)
 	}
 	return files, nil

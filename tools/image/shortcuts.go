@@ -19,7 +19,7 @@ var shortcuts = []cut{
 				"var seed [8]byte; _, err := io.ReadFull(opts.SecureRNG, seed[:]); v = int64(binary.LittleEndian.Uint64(seed[:])); if err != nil {",
 			},
 		},
-		also: []part{{"pkg/tcpip/stack/route.go", []edit{
+		also: []part{{file: "pkg/tcpip/stack/route.go", edits: []edit{
 			{"func (r *Route) Stats() tcpip.Stats {", "func (r *Route) Stats() *tcpip.Stats {"},
 		}}},
 	},
@@ -78,7 +78,7 @@ var shortcuts = []cut{
 		module: gvisor,
 		files:  []string{"pkg/buffer/chunk.go"},
 		edits:  []edit{{"\t\tclear(c.data)\n", "\n"}},
-		also: []part{{"pkg/buffer/view.go", []edit{
+		also: []part{{file: "pkg/buffer/view.go", edits: []edit{
 			{"\tv.write += n\n}\n\n// growCap", "\tclear(v.chunk.data[v.write : v.write+n]); v.write += n\n}\n\n// growCap"},
 		}}},
 	},
@@ -122,13 +122,36 @@ var shortcuts = []cut{
 			},
 		},
 		also: []part{
-			{"pkg/tcpip/transport/tcp/connect.go", []edit{{
+			{file: "pkg/tcpip/transport/tcp/connect.go", more: lanes, edits: []edit{{
 				"\tif e.rcv.RcvNxt != e.snd.MaxSentAck {\n\t\te.snd.sendAck()\n\t}\n\n\te.resetKeepaliveTimer(true",
 				"\tif n := e.snd.MaxSentAck.Size(e.rcv.RcvNxt); n != 0 {\n\t\tif n <= seqnum.Size(e.amss) && e.EndpointState() == StateEstablished && e.rcv.pendingRcvdSegments.Len() == 0 { e.owes.Store(true) } else { e.snd.sendAck() }\n\t}\n\n\te.resetKeepaliveTimer(true",
+			}, {
+				"\te.stats.SegmentsSent.Increment()\n\treturn nil\n}\n\nfunc buildTCPHdr",
+				"\te.stats.SegmentsSent.Increment(); e.openLane(tf)\n\treturn nil\n}\n\nfunc buildTCPHdr",
+			}, {
+				"func (e *Endpoint) makeOptions(sackBlocks []header.SACKBlock) []byte {\n\toptions := getOptions()\n",
+				"func (e *Endpoint) makeOptions(sackBlocks []header.SACKBlock) []byte { return e.putOptions(sackBlocks, getOptions()) }; func (e *Endpoint) putOptions(sackBlocks []header.SACKBlock, options []byte) []byte {\n\n",
+			}, {
+				"\te.keepalive.Unlock()\n\te.snd.sendEmptySegment(",
+				"\te.keepalive.Unlock(); e.lane = nil\n\te.snd.sendEmptySegment(",
 			}}},
-			{"pkg/tcpip/transport/tcp/endpoint.go", []edit{{
+			{file: "pkg/tcpip/transport/tcp/snd.go", edits: []edit{
+				{
+					"\tif seg.xmitCount > 0 {\n\t\ts.ep.stack",
+					"\tif seg.xmitCount > 0 { s.ep.lane = nil\n\t\ts.ep.stack",
+				},
+				{
+					"\ts.MaxSentAck = rcvNxt\n\n\t// We need to clone",
+					"\ts.MaxSentAck = rcvNxt; if s.ep.sendByLane(pkt, flags, seq, rcvNxt, rcvWnd) { return nil }\n\n\t// We need to clone",
+				},
+				{
+					"\ts.MaxSentAck = rcvNxt\n\n\treturn s.ep.sendEmptyRaw(",
+					"\ts.MaxSentAck = rcvNxt; if s.ep.sendByLane(nil, flags, seq, rcvNxt, rcvWnd) { return nil }\n\n\treturn s.ep.sendEmptyRaw(",
+				},
+			}},
+			{file: "pkg/tcpip/transport/tcp/endpoint.go", edits: []edit{{
 				"\townedByUser atomicbitops.Uint32\n",
-				"\townedByUser atomicbitops.Uint32; owes atomicbitops.Bool\n",
+				"\townedByUser atomicbitops.Uint32; owes atomicbitops.Bool; lane *lane\n",
 			}}},
 		},
 	},
@@ -152,7 +175,7 @@ var shortcuts = []cut{
 				"\toutNicName := e.nic.Name()\n\tif ok := stk.IPTables().CheckPostrouting",
 			},
 		},
-		also: []part{{"pkg/tcpip/network/ipv6/ipv6.go", []edit{
+		also: []part{{file: "pkg/tcpip/network/ipv6/ipv6.go", edits: []edit{
 			{"\tstats := e.stats.ip\n\tnetworkMTU, err", "\tstats := &e.stats.ip\n\tnetworkMTU, err"},
 			{
 				"locally generated.\n\toutNicName := stk.FindNICNameFromID(e.nic.ID())\n\tif ok := stk.IPTables().CheckOutput",
