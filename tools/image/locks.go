@@ -16,8 +16,8 @@ var locks = []cut{{
 	all:     []string{"pkg/tcpip/stack/*_mutex.go", "pkg/tcpip/transport/*/*_mutex.go"},
 	rewrite: silentLock,
 	also: []part{
-		{"pkg/sync/locking/atomicptrmap_ancestors_unsafe.go", []edit{{"\nfunc init() {\n", "\nfunc _() {\n"}}},
-		{"pkg/sync/locking/atomicptrmap_goroutine_unsafe.go", []edit{{"\nfunc init() {\n", "\nfunc _() {\n"}}},
+		{file: "pkg/sync/locking/atomicptrmap_ancestors_unsafe.go", edits: []edit{{"\nfunc init() {\n", "\nfunc _() {\n"}}},
+		{file: "pkg/sync/locking/atomicptrmap_goroutine_unsafe.go", edits: []edit{{"\nfunc init() {\n", "\nfunc _() {\n"}}},
 	},
 }}
 
