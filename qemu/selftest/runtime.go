@@ -44,6 +44,7 @@ var checks = []check{
 	{"many-timers", manyTimers},
 	{"finalizers", finalizers},
 	{"deep-stacks", deepStacks},
+	{"waiting-stacks", waitingStacks},
 	{"pipe-deadlines", pipeDeadlines},
 	{"set-clock", setClock},
 	{"devices", devices},

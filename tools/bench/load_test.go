@@ -28,6 +28,11 @@ func TestLoadHosted(t *testing.T) {
 			t.Errorf("%s: %+v", id, m)
 		}
 	}
+	for _, id := range []string{"load.connection", "load.connection.used"} {
+		if m, ok := r.result.Metric(id); !ok || m.Limit != 12 || m.Unit != "KB" {
+			t.Errorf("%s: %+v", id, m)
+		}
+	}
 	if m, _ := r.result.Metric("load.held"); m.Value != n {
 		t.Errorf("%v connections were held", m.Value)
 	}

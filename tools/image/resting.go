@@ -17,6 +17,19 @@ var resting = []cut{
 		}},
 	},
 	{
+		// 2 KB: decrypting a record takes a stack of 4 KB, and the runtime halves a
+		// stack only if less than a quarter of it is in use, 800 bytes that are
+		// always reserved included. Now a goroutine that has waited since before the last
+		// collection of garbage gets the smallest on which a function could
+		// have called what waits. Who works between two collections keeps his.
+		name:  "stacks of goroutines that wait",
+		files: []string{"runtime/stack.go"},
+		edits: []edit{{
+			"\tif used := gp.stack.hi - gp.sched.sp + stackNosplit; used >= avail/4 {\n",
+			"\tif used := gp.stack.hi - gp.sched.sp + stackNosplit; used >= avail/4 && !(readgstatus(gp)&^_Gscan == _Gwaiting && gp.waitsince != 0 && gp.waitsince != work.tstart && used-stackNosplit+stackGuard <= newsize) {\n",
+		}},
+	},
+	{
 		// 152 bytes: room for nodes of a tree that is empty while nothing is lost, in
 		// a list for each connection. Trees may share one.
 		name:   "gVisor's lists of nodes for SACK",
