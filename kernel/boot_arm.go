@@ -111,8 +111,8 @@ func boot(b *Board) *Context {
 	allowUserCounter()
 	k.unmaskIRQ(timerIRQ)
 	k.unmaskIRQ(k.uartIRQ)
-	block := (*[maxParams]byte)(unsafe.Pointer(uintptr(b.Params + deviceMap)))[:]
-	p := findParams(block)
+	block := (*[maxParams]byte)(unsafe.Pointer(uintptr(b.Params + deviceMap)))
+	p := findParams(block[:])
 	k.applyParams(p)
 	for i := 0; i < len(b.Noise); i++ {
 		k.gatherNoise(&b.Noise[i])
@@ -158,11 +158,9 @@ func (k *Kernel) mapUncached(lo, hi uint32) {
 		*k.l1Entry(pa + directMap) = pa | section
 	}
 	k.flushTLB()
-	for pa := lo; pa < hi; pa += 32 {
-		discardLine(pa + directMap)
-	}
-	k.syncTables()
 	if hi > lo {
+		discardLines(k.ptr(lo), hi-lo)
+		k.syncTables()
 		zeroWords(k.ptr(lo), hi-lo)
 	}
 }

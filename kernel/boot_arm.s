@@ -54,19 +54,22 @@ level:
 	MOVW	R6>>17, R6 // sets, less 1
 	CLZ	R5, R7 // where the way is in the operand
 way:
+	ORR	R5<<R7, R3, R14
 	MOVW	R6, R8
-set:
-	ORR	R5<<R7, R3, R0
-	ORR	R8<<R4, R0
 	CMP	$0, R12
 	BNE	clean
+discard:
+	ORR	R8<<R4, R14, R0
 	MCR	15, 0, R0, C7, C6, 2 // DCISW
-	B	nextSet
-clean:
-	MCR	15, 0, R0, C7, C14, 2 // DCCISW
-nextSet:
 	SUB.S	$1, R8
-	BPL	set
+	BPL	discard
+	B	nextWay
+clean:
+	ORR	R8<<R4, R14, R0
+	MCR	15, 0, R0, C7, C14, 2 // DCCISW
+	SUB.S	$1, R8
+	BPL	clean
+nextWay:
 	SUB.S	$1, R5
 	BPL	way
 nextLevel:

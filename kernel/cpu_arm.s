@@ -36,10 +36,14 @@ TEXT ·zeroWords(SB),NOSPLIT,$0-8
 	MOVW	$0, R3
 	MOVW	$0, R4
 	MOVW	$0, R5
+	MOVW	$0, R6
+	MOVW	$0, R7
+	MOVW	$0, R8
+	MOVW	$0, R9
 zero:
-	MOVM.IA.W	[R2-R5], (R0)
-	MOVM.IA.W	[R2-R5], (R0)
-	SUB.S	$32, R1
+	MOVM.IA.W	[R2-R9], (R0)
+	MOVM.IA.W	[R2-R9], (R0)
+	SUB.S	$64, R1
 	BNE	zero
 	RET
 
@@ -167,10 +171,15 @@ TEXT ·cleanLine(SB),NOSPLIT,$0-4
 	MCR	15, 0, R0, C7, C11, 1 // DCCMVAU
 	RET
 
-// func discardLine(va uint32)
-TEXT ·discardLine(SB),NOSPLIT,$0-4
-	MOVW	va+0(FP), R0
+// func discardLines(p unsafe.Pointer, n uint32)
+TEXT ·discardLines(SB),NOSPLIT,$0-8
+	MOVW	p+0(FP), R0
+	MOVW	n+4(FP), R1
+discard:
 	MCR	15, 0, R0, C7, C14, 1 // DCCIMVAC
+	ADD	$32, R0
+	SUB.S	$32, R1
+	BNE	discard
 	RET
 
 // func invalidateCode()

@@ -10,6 +10,9 @@ type image struct {
 
 type segment struct{ start, file, end, flags uint32 }
 
+// fileEnd is where the pages end that something was loaded to.
+func (s *segment) fileEnd() uint32 { return (s.file + pageMask) &^ pageMask }
+
 const (
 	segmentExec  = 1
 	segmentWrite = 2
@@ -43,39 +46,61 @@ func (m *machine) findImage(pa uint32) image {
 // by what the program may see: its segments, page by page, and room for its bss.
 // What was loaded of data shares its last page with bss, which starts as zeros.
 func (k *Kernel) mapImage(img *image) {
+	for i := 0; i < img.n; i++ {
+		s := &img.segments[i]
+		if s.flags&segmentWrite == 0 {
+			continue
+		}
+		p := s.file
+		for ; p&3 != 0; p++ {
+			*(*byte)(k.ptr(p)) = 0
+		}
+		for ; p < s.fileEnd(); p += 4 {
+			*k.word(p) = 0
+		}
+	}
 	for va := k.vm.ramStart; va < k.vm.ramEnd; va += mega {
 		l1 := uint32(0)
 		if va < img.end {
-			l1 = k.imageTable(va, img) | l1Table
+			l1 = k.imageEntry(va, img)
 		}
 		*k.l1Entry(va) = l1
 	}
 	k.flushTLB()
 }
 
-func (k *Kernel) imageTable(mb uint32, img *image) uint32 {
-	table := k.allocTable(0)
-	for va := mb; va-mb < mega; va += pageSize {
-		for i := 0; i < img.n; i++ {
-			s := &img.segments[i]
-			if va < s.start&^pageMask || va >= s.end {
-				continue
-			}
-			e := va | uint32(pteRodata)
-			switch {
-			case s.flags&segmentExec != 0:
-				e = va | pteText
-			case s.flags&segmentWrite != 0 && va < s.file:
-				e = va | pteData
-				for p := s.file; p < va+pageSize; p++ {
-					*(*byte)(k.ptr(p)) = 0
-				}
-			case s.flags&segmentWrite != 0:
-				e = marker(protRead | protWrite)
-				k.frames.commit(1)
-			}
-			*k.word(l2Slot(table, va)) = e
+// imageEntry returns the level-1 entry of a megabyte: a table, or a marker for one that is
+// bss and nothing else.
+func (k *Kernel) imageEntry(mb uint32, img *image) uint32 {
+	const bss = markMapped | markRead | markWrite | markCommit
+	for i := 0; i < img.n; i++ {
+		s := &img.segments[i]
+		if s.flags&segmentWrite != 0 && mb >= s.fileEnd() && mb+mega <= s.end {
+			k.frames.commit(mega >> pageShift)
+			return bss
 		}
 	}
-	return table
+	table := k.allocTable(0)
+	for i := 0; i < img.n; i++ {
+		s := &img.segments[i]
+		attributes := uint32(pteRodata)
+		switch {
+		case s.flags&segmentExec != 0:
+			attributes = pteText
+		case s.flags&segmentWrite != 0:
+			attributes = pteData
+		}
+		va, hi := max(s.start&^pageMask, mb), min((s.end+pageMask)&^pageMask, mb+mega)
+		for file := s.fileEnd(); va < hi && va < file; va += pageSize {
+			*k.word(l2Slot(table, va)) = va | attributes
+		}
+		if s.flags&segmentWrite == 0 {
+			continue
+		}
+		for ; va < hi; va += pageSize {
+			*k.word(l2Slot(table, va)) = bss
+			k.frames.commit(1)
+		}
+	}
+	return table | l1Table
 }

@@ -69,7 +69,7 @@ func storeWord(p *uint32, v uint32) // likewise
 func storeHalf(p *uint32, v uint32)
 
 //go:noescape
-func zeroWords(p unsafe.Pointer, n uint32) // n: a multiple of 32
+func zeroWords(p unsafe.Pointer, n uint32) // n: a multiple of 64, but 0
 func counter() uint64
 func frequency() uint32
 func setFrequency(hz uint32)
@@ -91,7 +91,9 @@ func dataFault() (status, addr uint32)
 func prefetchFault() (status, addr uint32)
 func setVectors(va uint32)
 func cleanLine(va uint32)
-func discardLine(va uint32) // of 32 bytes; its contents go to memory
+
+//go:noescape
+func discardLines(p unsafe.Pointer, n uint32) // of the data cache, whose contents go to memory; n: a multiple of 32, but 0
 func invalidateCode()
 
 //go:noescape

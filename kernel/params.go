@@ -91,8 +91,9 @@ func (k *Kernel) applyParams(p params) {
 }
 
 // wipe clears a block once it was used: it held the seed.
-func wipe(b []byte) {
-	for i := 0; i < len(b); i++ { // with range it would be a call into the runtime
-		b[i] = 0
+func wipe(block *[maxParams]byte) {
+	words := (*[maxParams / 4]uint32)(unsafe.Pointer(block))
+	for i := 0; i < len(words); i++ { // with range it would be a call into the runtime
+		words[i] = 0
 	}
 }

@@ -57,7 +57,7 @@ func TestParams(t *testing.T) {
 	eq(t, "semihosting", k.semihosting, true)
 	now, _ := k.readClock(0)
 	eq(t, "wall clock", now, uint64(fullParams.Wall.UnixNano()))
-	wipe(page)
+	wipe((*[maxParams]byte)(page))
 	if len(bytes.Trim(page, "\x00")) != 0 {
 		t.Error("wipe leaves something")
 	}

@@ -1,10 +1,14 @@
 package kernel
 
-import "unsafe"
+import (
+	"math/bits"
+	"unsafe"
+)
 
 // random is the generator behind getrandom, /dev/urandom and AT_RANDOM: ChaCha20
-// (RFC 8439 §2.3) with fast key erasure: the first half of every block becomes
-// the next key, so what was given out can't be computed back from the state.
+// (RFC 8439 §2.3) with fast key erasure: the first half of a block becomes the next key
+// before anything of the key is given out, so what was can't be computed back from the
+// state.
 //
 // Until it was seeded with 256 bits it gives nothing: getrandom waits, as Linux's
 // does (or says EAGAIN to one that asked not to wait).
@@ -43,7 +47,7 @@ func (r *random) mix(p unsafe.Pointer, n, bits uint32) {
 		r.key[i>>2&7] ^= uint32(*(*byte)(unsafe.Add(p, i))) << (i & 3 * 8)
 		if i&31 == 31 || i == n-1 {
 			var out [16]uint32
-			r.block(&out)
+			r.step(&out)
 		}
 	}
 	r.bits = min(r.bits+bits, 256)
@@ -51,62 +55,79 @@ func (r *random) mix(p unsafe.Pointer, n, bits uint32) {
 
 func (r *random) seeded() bool { return r.bits >= 256 }
 
-// block makes 64 bytes, keeps the first 32 as its next key, and leaves the others
-// in out[8:].
-func (r *random) block(out *[16]uint32) {
-	in := [16]uint32{0: 0x61707865, 1: 0x3320646e, 2: 0x79622d32, 3: 0x6b206574}
-	for i := range r.key {
-		in[4+i] = r.key[i]
-	}
-	*out = in
-	for range 10 {
-		quarter(out, 0, 4, 8, 12)
-		quarter(out, 1, 5, 9, 13)
-		quarter(out, 2, 6, 10, 14)
-		quarter(out, 3, 7, 11, 15)
-		quarter(out, 0, 5, 10, 15)
-		quarter(out, 1, 6, 11, 12)
-		quarter(out, 2, 7, 8, 13)
-		quarter(out, 3, 4, 9, 14)
-	}
-	for i := range out {
-		out[i] += in[i]
-	}
+// step makes 64 bytes, keeps the first 32 as its next key, and leaves the others in
+// out[8:].
+func (r *random) step(out *[16]uint32) {
+	chacha20(out, &r.key, 0)
 	for i := range r.key {
 		r.key[i] = out[i]
 		out[i] = 0
 	}
 }
 
-func quarter(x *[16]uint32, a, b, c, d int) {
-	x[a&15] += x[b&15]
-	x[d&15] = rotl(x[d&15]^x[a&15], 16)
-	x[c&15] += x[d&15]
-	x[b&15] = rotl(x[b&15]^x[c&15], 12)
-	x[a&15] += x[b&15]
-	x[d&15] = rotl(x[d&15]^x[a&15], 8)
-	x[c&15] += x[d&15]
-	x[b&15] = rotl(x[b&15]^x[c&15], 7)
+// chacha20 is the block function, with a nonce of zeros.
+func chacha20(out *[16]uint32, key *[8]uint32, counter uint32) {
+	const c0, c1, c2, c3 = 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574
+	var (
+		x0, x1, x2, x3     = uint32(c0), uint32(c1), uint32(c2), uint32(c3)
+		x4, x5, x6, x7     = key[0], key[1], key[2], key[3]
+		x8, x9, x10, x11   = key[4], key[5], key[6], key[7]
+		x12, x13, x14, x15 = counter, uint32(0), uint32(0), uint32(0)
+	)
+	for range 10 {
+		x0, x4, x8, x12 = quarter(x0, x4, x8, x12)
+		x1, x5, x9, x13 = quarter(x1, x5, x9, x13)
+		x2, x6, x10, x14 = quarter(x2, x6, x10, x14)
+		x3, x7, x11, x15 = quarter(x3, x7, x11, x15)
+		x0, x5, x10, x15 = quarter(x0, x5, x10, x15)
+		x1, x6, x11, x12 = quarter(x1, x6, x11, x12)
+		x2, x7, x8, x13 = quarter(x2, x7, x8, x13)
+		x3, x4, x9, x14 = quarter(x3, x4, x9, x14)
+	}
+	out[0], out[1], out[2], out[3] = x0+c0, x1+c1, x2+c2, x3+c3
+	out[4], out[5], out[6], out[7] = x4+key[0], x5+key[1], x6+key[2], x7+key[3]
+	out[8], out[9], out[10], out[11] = x8+key[4], x9+key[5], x10+key[6], x11+key[7]
+	out[12], out[13], out[14], out[15] = x12+counter, x13, x14, x15
 }
 
-func rotl(v uint32, n uint) uint32 { return v<<n | v>>(32-n) }
+func quarter(a, b, c, d uint32) (uint32, uint32, uint32, uint32) {
+	a += b
+	d = bits.RotateLeft32(d^a, 16)
+	c += d
+	b = bits.RotateLeft32(b^c, 12)
+	a += b
+	d = bits.RotateLeft32(d^a, 8)
+	c += d
+	b = bits.RotateLeft32(b^c, 7)
+	return a, b, c, d
+}
 
-// readRandom writes n random bytes to the program's memory at buf.
+// readRandom writes n random bytes to the program's memory at buf: what a step leaves, and
+// then as many blocks of the key before it as it takes. That key is on the stack until then,
+// and nowhere afterwards.
 func (k *Kernel) readRandom(buf, n uint32) bool {
+	key := k.random.key
 	var out [16]uint32
-	for n > 0 {
-		k.random.block(&out)
-		c := min(n, 32)
-		if !k.copyOut(buf, unsafe.Pointer(&out[8]), c) {
-			return false
-		}
+	k.random.step(&out)
+	ok := true
+	for i, counter := uint32(8), uint32(1); n > 0 && ok; counter++ {
+		c := min(n, (16-i)*4)
+		ok = k.copyOut(buf, unsafe.Pointer(&out[i&15]), c)
 		buf += c
 		n -= c
+		i = 0
+		if n > 0 {
+			chacha20(&out, &key, counter)
+		}
 	}
-	for i := 0; i < len(out); i++ { // with range it would be a call into the runtime
+	// With range these would be calls into the runtime.
+	for i := 0; i < len(out); i++ {
 		out[i] = 0
 	}
-	return true
+	for i := 0; i < len(key); i++ {
+		key[i] = 0
+	}
+	return ok
 }
 
 const maxRandom = 16 << 10 // bytes at a time: nothing else runs meanwhile

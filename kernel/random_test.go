@@ -5,39 +5,74 @@ package kernel
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strings"
 	"testing"
 	"unsafe"
 )
 
-// TestChaCha20 is RFC 8439 §2.3.2, as far as the generator can be made to compute
-// it: its counter and nonce are zero, as in appendix A.1, test vectors 1 and 5.
+// TestChaCha20 is RFC 8439 §2.1.1, and appendix A.1, test vectors 1 to 3 and 5, as far as
+// the generator can be made to compute them: its nonce is zero.
 func TestChaCha20(t *testing.T) {
-	for _, c := range []struct {
-		key  [32]byte
-		want string // the whole block; its first half is the next key
+	a, b, c, d := quarter(0x11111111, 0x01020304, 0x9b8d6f43, 0x01234567)
+	eq(t, "quarter round", [4]uint32{a, b, c, d}, [4]uint32{0xea2a92f4, 0xcb1cf8ce, 0x4581472e, 0x5881c4bb})
+	for _, tt := range []struct {
+		key     [8]uint32
+		counter uint32
+		want    string
 	}{
-		{[32]byte{}, "" +
-			"\x76\xb8\xe0\xad\xa0\xf1\x3d\x90\x40\x5d\x6a\xe5\x53\x86\xbd\x28" +
-			"\xbd\xd2\x19\xb8\xa0\x8d\xed\x1a\xa8\x36\xef\xcc\x8b\x77\x0d\xc7" +
-			"\xda\x41\x59\x7c\x51\x57\x48\x8d\x77\x24\xe0\x3f\xb8\xd8\x4a\x37" +
-			"\x6a\x43\xb8\xf4\x15\x18\xa1\x1c\xc3\x87\xb6\x69\xb2\xee\x65\x86"},
+		{[8]uint32{}, 0, "" +
+			"76b8e0ada0f13d90405d6ae55386bd28bdd219b8a08ded1aa836efcc8b770dc7" +
+			"da41597c5157488d7724e03fb8d84a376a43b8f41518a11cc387b669b2ee6586"},
+		{[8]uint32{}, 1, "" +
+			"9f07e7be5551387a98ba977c732d080dcb0f29a048e3656912c6533e32ee7aed" +
+			"29b721769ce64e43d57133b074d839d531ed1f28510afb45ace10a1f4b794d6f"},
+		{[8]uint32{7: 1 << 24}, 1, "" +
+			"3aeb5224ecf849929b9d828db1ced4dd832025e8018b8160b82284f3c949aa5a" +
+			"8eca00bbb4a73bdad192b5c42f73f2fd4e273644c8b36125a64addeb006c13a0"},
 	} {
-		var r random
-		for i := range r.key {
-			r.key[i] = binary.LittleEndian.Uint32(c.key[i*4:])
-		}
 		var out [16]uint32
-		r.block(&out)
-		for i := range 8 {
-			eq(t, "next key", r.key[i], binary.LittleEndian.Uint32([]byte(c.want[i*4:])))
-			eq(t, "left of it in the output", out[i], 0)
-			eq(t, "output", out[8+i], binary.LittleEndian.Uint32([]byte(c.want[32+i*4:])))
+		chacha20(&out, &tt.key, tt.counter)
+		eq(t, fmt.Sprintf("block %d", tt.counter), hexWords(out[:]), tt.want)
+		if tt.counter != 0 {
+			continue
+		}
+		r := random{key: tt.key}
+		r.step(&out)
+		eq(t, "next key", hexWords(r.key[:]), tt.want[:64])
+		eq(t, "output", hexWords(out[:]), strings.Repeat("00", 32)+tt.want[64:])
+	}
+}
+
+func hexWords(words []uint32) string {
+	var b []byte
+	for _, w := range words {
+		b = binary.LittleEndian.AppendUint32(b, w)
+	}
+	return hex.EncodeToString(b)
+}
+
+// TestRandomStream: what getrandom gives is the rest of the block that the next key was
+// taken of, and then the same key's next blocks.
+func TestRandomStream(t *testing.T) {
+	for _, n := range []uint32{0, 1, 31, 32, 33, 95, 96, 97, 4096, maxRandom} {
+		m := newTestKernel(t)
+		var want []byte
+		key := m.random.key
+		for counter := range uint32(1 + maxRandom/64) {
+			var out [16]uint32
+			chacha20(&out, &key, counter)
+			for _, w := range out {
+				want = binary.LittleEndian.AppendUint32(want, w)
+			}
+		}
+		m.wantCall(int32(n), sysGetrandom, m.scratch, n, 0)
+		eq(t, "next key", hexWords(m.random.key[:]), hex.EncodeToString(want[:32]))
+		if got := m.peekBytes(m.scratch, int(n)); !bytes.Equal(got, want[32:32+n]) {
+			t.Errorf("%d bytes: %x, want %x", n, got, want[32:32+n])
 		}
 	}
-	// The round function alone, with a counter and a nonce: RFC 8439 §2.1.1.
-	x := [16]uint32{0x11111111, 0x01020304, 0x9b8d6f43, 0x01234567}
-	quarter(&x, 0, 1, 2, 3)
-	eq(t, "quarter round", [4]uint32(x[:4]), [4]uint32{0xea2a92f4, 0xcb1cf8ce, 0x4581472e, 0x5881c4bb})
 }
 
 // TestKeyErasure: the state after an output gives nothing back of it.
@@ -133,7 +168,7 @@ func TestSeedMatters(t *testing.T) {
 		var r random
 		r.mix(unsafe.Pointer(&seed[0]), uint32(len(seed)), uint32(len(seed))*8)
 		var out [16]uint32
-		r.block(&out)
+		r.step(&out)
 		return out
 	}
 	seen := map[[16]uint32]bool{}

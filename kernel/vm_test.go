@@ -2,7 +2,10 @@
 
 package kernel
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 const (
 	rw        = protRead | protWrite
@@ -284,4 +287,38 @@ func TestImagePages(t *testing.T) {
 	}
 	m.wantCall(EINVAL, sysMunmap, testText, pageSize)
 	m.wantCall(EINVAL, sysMunmap, testRAM-pageSize, 2*mega)
+}
+
+// TestLargeBSS: megabytes that are bss and nothing else take no table before they are
+// touched, and count as promised all the same.
+func TestLargeBSS(t *testing.T) {
+	k := new(Kernel)
+	k.machine = machine{ram: make([]byte, testSize), ramBase: testRAM, timerAt: ^uint64(0), masked: map[uint32]bool{}}
+	writeTestImage(&k.machine)
+	k.init()
+	img := k.findImage(testRAM + 0xf000)
+	data := &img.segments[img.n-1]
+	data.end = testRAM + 3*mega + 0x1234
+	img.end = testRAM + 3*mega + 0x2000
+	k.vm = vm{l1: testRAM + 0x4000, next: mmapStart, ramStart: testRAM, ramEnd: testRAM + testSize, imageLo: testRAM, imageHi: img.end}
+	k.frames.init(testPool, testDMA)
+	k.mapImage(&img)
+	for i, table := range []bool{true, false, false, true} {
+		if e := *k.l1Entry(testRAM + uint32(i)*mega); (e&3 == l1Table) != table || e == 0 {
+			t.Errorf("megabyte %d: its entry is %#x, want a table: %v", i, e, table)
+		}
+	}
+	eq(t, "behind the image", *k.l1Entry(testRAM + 4*mega), 0)
+	for va := (data.file + pageMask) &^ uint32(pageMask); va < img.end; va += pageSize {
+		eq(t, fmt.Sprintf("page at %#x", va), k.entry(va), marker(protRead|protWrite))
+	}
+	eq(t, "behind bss", k.entry(img.end), 0)
+	eq(t, "promised", k.frames.committed, k.countCommitted(testRAM, testRAM+testSize))
+	eq(t, "promised pages", k.frames.committed, (img.end-(data.file+pageMask)&^pageMask)>>pageShift)
+	for _, va := range []uint32{testRAM + mega, testRAM + 2*mega - 4, testRAM + 2*mega, img.end - 4} {
+		if !k.putWord(va, va) {
+			t.Fatalf("%#x can't be written", va)
+		}
+	}
+	eq(t, "promised after some was used", k.frames.committed, k.countCommitted(testRAM, testRAM+testSize))
 }
