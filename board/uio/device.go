@@ -35,16 +35,18 @@ func Open(name string) (*Device, error) { return Root{}.Open(name) }
 
 // Open is like the function of that name, for files elsewhere.
 func (r Root) Open(name string) (*Device, error) {
-	names, err := r.Names()
+	n, err := r.find(func(s string) bool { return s == name })
 	if err != nil {
 		return nil, err
 	}
-	for n := range names {
-		if names[n] == name {
-			return r.open(n, name)
+	if n < 0 {
+		names, err := r.Names()
+		if err != nil {
+			return nil, err
 		}
+		return nil, &NotFoundError{Name: name, Names: names}
 	}
-	return nil, &NotFoundError{Name: name, Names: names}
+	return r.open(n, name)
 }
 
 func (r Root) open(n int, name string) (*Device, error) {

@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Root says where the files of UIO are. The zero value is where they always
@@ -22,7 +21,7 @@ func (r Root) dev(n int) string {
 	if dir == "" {
 		dir = "/dev"
 	}
-	return filepath.Join(dir, "uio"+strconv.Itoa(n))
+	return dir + "/uio" + strconv.Itoa(n)
 }
 
 func (r Root) sys(n int, rest string) string {
@@ -30,7 +29,7 @@ func (r Root) sys(n int, rest string) string {
 	if dir == "" {
 		dir = "/sys/class/uio"
 	}
-	return filepath.Join(dir, "uio"+strconv.Itoa(n), rest)
+	return dir + "/uio" + strconv.Itoa(n) + "/" + rest
 }
 
 // NotFoundError says that there is no device of the wanted name, and which
@@ -53,20 +52,59 @@ func (e *NotFoundError) Is(target error) bool { return target == fs.ErrNotExist 
 const maxDevices = 256
 
 // Names returns the names of all devices; the index is the N of /dev/uioN.
-// There is no directory to list, so it asks until a number isn't there.
 func (r Root) Names() ([]string, error) {
 	var names []string
+	_, err := r.find(func(name string) bool {
+		names = append(names, name)
+		return false
+	})
+	return names, err
+}
+
+// find returns the number of the first device whose name is wanted, -1 if there is none.
+// There is no directory to list, so it asks until a number isn't there.
+func (r Root) find(wanted func(name string) bool) (int, error) {
 	for n := range maxDevices {
-		text, err := os.ReadFile(r.sys(n, "name"))
+		name, err := readText(r.sys(n, "name"))
 		if errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 		if err != nil {
-			return names, fmt.Errorf("uio: name of device %d: %w", n, err)
+			return -1, fmt.Errorf("uio: name of device %d: %w", n, err)
 		}
-		names = append(names, strings.TrimSpace(string(text)))
+		if wanted(name) {
+			return n, nil
+		}
 	}
-	return names, nil
+	return -1, nil
+}
+
+// readText reads one of the small files that describe devices. A boot reads dozens of them,
+// and os.ReadFile has Go's poller look at each.
+func readText(path string) (string, error) {
+	failed := func(op string, err error) (string, error) {
+		return "", &fs.PathError{Op: op, Path: path, Err: err}
+	}
+	retry := func(call func() (int, error)) (n int, err error) {
+		for err = syscall.EINTR; err == syscall.EINTR; {
+			n, err = call()
+		}
+		return n, err
+	}
+	fd, err := retry(func() (int, error) { return syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0) })
+	if err != nil {
+		return failed("open", err)
+	}
+	defer syscall.Close(fd)
+	var text [256]byte
+	n, err := retry(func() (int, error) { return syscall.Read(fd, text[:]) })
+	if err != nil {
+		return failed("read", err)
+	}
+	if n == len(text) {
+		return failed("read", syscall.EFBIG)
+	}
+	return strings.TrimSpace(string(text[:n])), nil
 }
 
 // region describes one of a device's memory regions.
@@ -83,12 +121,12 @@ const maxRegion = 1 << 30
 // fs.ErrNotExist when there is none.
 func (r Root) region(n, m int) (region, error) {
 	field := func(name string, bits int) (uint64, error) {
-		path := r.sys(n, fmt.Sprintf("maps/map%d/%s", m, name))
-		text, err := os.ReadFile(path)
+		path := r.sys(n, "maps/map"+strconv.Itoa(m)+"/"+name)
+		text, err := readText(path)
 		if err != nil {
 			return 0, err
 		}
-		v, err := strconv.ParseUint(strings.TrimSpace(string(text)), 0, bits)
+		v, err := strconv.ParseUint(text, 0, bits)
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", path, err)
 		}
