@@ -170,16 +170,29 @@ func TestFieldCut(t *testing.T) {
 }
 
 // What is cut of the standard library passes the standard library's own tests: those of
-// the curves, of ECDH and ECDSA on them, of slog's handlers, and sorting.
+// the curves, of ECDH, ECDSA and Ed25519 on them, of slog's handlers, and sorting.
 func TestStandardLibrary(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs tests of the standard library")
 	}
 	cmd := exec.CommandContext(testContext(t), "go", "test", "-short", "-vet=off", "-overlay="+overlayOfCuts(t),
-		"-run=Equivalents|ScalarMult|ScalarBaseMult|P224|P384|P521|ECDH|Vectors|Sign|Verify|KeyGeneration|JSONHandler|TextHandler|SlogTest|Infinity|OffCurve|Marshal|Sort|MinMax",
-		"crypto/internal/fips140test", "crypto/ecdh", "crypto/ecdsa", "crypto/elliptic", "log/slog", "slices")
+		"-run=Equivalents|ScalarMult|ScalarBaseMult|P224|P384|P521|ECDH|Vectors|Sign|Verify|KeyGeneration|JSONHandler|TextHandler|SlogTest|Infinity|OffCurve|Marshal|Sort|MinMax|Generator|BasePoint|Encodings",
+		"crypto/internal/fips140test", "crypto/internal/fips140/edwards25519", "crypto/ecdh", "crypto/ecdsa", "crypto/ed25519", "crypto/elliptic", "log/slog", "slices")
 	out, err := cmd.CombinedOutput()
-	if err != nil || bytes.Count(out, []byte("ok  \t")) != 6 || bytes.Contains(out, []byte("no tests to run")) {
+	if err != nil || bytes.Count(out, []byte("ok  \t")) != 8 || bytes.Contains(out, []byte("no tests to run")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// In FIPS 140 mode there are random numbers, by the source of entropy whose memory is a cut's.
+func TestFIPSRandom(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs tests of the standard library")
+	}
+	cmd := exec.CommandContext(testContext(t), "go", "test", "-short", "-vet=off", "-v", "-overlay="+overlayOfCuts(t), "-run=^(TestRead|TestReadEmpty)$", "crypto/rand")
+	cmd.Env = append(os.Environ(), "GODEBUG=fips140=on")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestRead ")) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
