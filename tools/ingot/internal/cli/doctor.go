@@ -32,7 +32,7 @@ type need struct {
 	Required bool   `json:"required"`
 	OK       bool   `json:"ok"`
 	Found    string `json:"found,omitempty"` // version or path
-	Fix      string `json:"fix,omitempty"`   // command to get it
+	Fix      string `json:"fix,omitempty"`   // how to get it
 }
 
 func newDoctorCommand() *cobra.Command {
@@ -40,9 +40,9 @@ func newDoctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what is missing on this machine, and how to get it",
-		Long: `doctor looks for what the other commands use, tries it, and prints the command that
-mends what is missing. What is required is missing when the exit status is 3; the rest
-is for tests or for talking to a firmware.`,
+		Long: `doctor looks for what the other commands use, tries it, and prints what mends
+what is missing: the command, on Debian and systems like it. What is required is missing
+when the exit status is 3; the rest is for tests or for talking to a firmware.`,
 		Example: `  ingot doctor
   ingot doctor --json`,
 		Args: cobra.NoArgs,
@@ -56,7 +56,7 @@ is for tests or for talking to a firmware.`,
 			}
 			var sick error
 			if missing > 0 {
-				sick = fmt.Errorf("%d of what is required is missing or not as it should be; the commands that mend it are above", missing)
+				sick = fmt.Errorf("%d of what is required is missing or not as it should be; what mends it is above", missing)
 			}
 			list := needList{needs}
 			switch {
@@ -241,10 +241,11 @@ func qemuNeed(ctx context.Context, b boards.Board) need {
 	return n
 }
 
-// install is the command that gets a Debian package.
+// install is the command that gets a Debian package, or that package's name for where
+// there is no such command.
 func install(pkg string) string {
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return "install " + pkg
+		return "install it; Debian's package is " + pkg
 	}
 	return sudo() + "apt-get install " + pkg
 }
