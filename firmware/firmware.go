@@ -120,8 +120,12 @@ type System struct {
 // board is never. When something can't be started it says so and exits with
 // status 1.
 func Main(c Config) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	ctx := context.Background()
+	if board.Name == "" { // nobody interrupts a board: it carries nothing for that
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, os.Interrupt)
+		defer stop()
+	}
 	if err := Run(ctx, c); err != nil {
 		logger(c).Error(err.Error())
 		os.Exit(1)

@@ -42,6 +42,81 @@ func signals() error {
 	return syscall.Kill(os.Getpid(), syscall.SIGUSR1)
 }
 
+// noFolders wants Linux's answer of a kernel that can't list any.
+func noFolders() error {
+	for _, read := range []func(*os.File) error{
+		func(f *os.File) error { _, err := f.ReadDir(-1); return err },
+		func(f *os.File) error { _, err := f.Readdir(1); return err },
+		func(f *os.File) error { _, err := f.Readdirnames(0); return err },
+	} {
+		err := read(os.Stdout)
+		if e, ok := errors.AsType[*os.PathError](err); !ok || e.Op != "readdirent" || e.Path != "/dev/stdout" || e.Err != syscall.ENOSYS {
+			return fmt.Errorf("a folder that is none: %v", err)
+		}
+	}
+	return nil
+}
+
+// noTimeZones wants UTC where there are no files to say something else.
+func noTimeZones() error {
+	if err := want(time.Local.String(), "UTC"); err != nil {
+		return err
+	}
+	if _, err := time.LoadLocation("Europe/Berlin"); err == nil {
+		return errors.New("a time zone from nowhere")
+	}
+	_, offset := time.Now().Zone()
+	return want(offset, 0)
+}
+
+// fileToFile has one file copied to another, all that comes and no more than a limit.
+func fileToFile() error {
+	for _, limit := range []int64{-1, 0, 1, 5000, 20_000} {
+		from, in, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		defer from.Close()
+		out, to, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		defer out.Close()
+		data := bytes.Repeat([]byte("0123456789"), 1000)
+		go func() {
+			in.Write(data)
+			in.Close()
+		}()
+		copied := make(chan error, 1)
+		go func() {
+			var r io.Reader = from
+			if limit >= 0 {
+				r = io.LimitReader(from, limit)
+			}
+			n, err := io.Copy(to, r)
+			if all := int64(len(data)); err == nil && limit >= 0 {
+				err = want(n, min(limit, all))
+			} else if err == nil {
+				err = want(n, all)
+			}
+			to.Close()
+			from.Close()
+			copied <- err
+		}()
+		got, err := io.ReadAll(out)
+		if err := errors.Join(err, <-copied); err != nil {
+			return err
+		}
+		if limit >= 0 {
+			data = data[:min(int(limit), len(data))]
+		}
+		if !bytes.Equal(got, data) {
+			return fmt.Errorf("limit %d: %d bytes came of %d", limit, len(got), len(data))
+		}
+	}
+	return nil
+}
+
 // cpuProfile wants the function that took the time in a profile of the processor.
 func cpuProfile() error {
 	var out bytes.Buffer

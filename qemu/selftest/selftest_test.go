@@ -123,6 +123,41 @@ func TestEndings(t *testing.T) {
 	}
 }
 
+// TestTimeZone boots a program that brings time zones, of which the environment names one
+// or none.
+func TestTimeZone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles for the target")
+	}
+	if _, err := qemu.Find(""); errors.Is(err, qemu.ErrNoQEMU) {
+		t.Skip(err)
+	}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 4*time.Minute, errors.New("the test's time is up"))
+	defer cancel()
+	path := filepath.Join(t.TempDir(), "zones.elf")
+	if _, err := image.Build(ctx, image.Options{Package: []string{"./testdata/zones"}, Output: path}); err != nil {
+		t.Fatal(err)
+	}
+	for env, want := range map[string]string{
+		"":                 "zone UTC 2026-01-15T12:00:00Z",
+		"TZ=Europe/Berlin": "zone Europe/Berlin 2026-01-15T11:00:00Z",
+		"TZ=Nowhere":       "zone UTC 2026-01-15T12:00:00Z",
+	} {
+		cfg := qemu.Config{Image: path}
+		if env != "" {
+			cfg.Env = []string{env}
+		}
+		m, err := qemu.Start(ctx, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Stop()
+		if code, err := m.Wait(); err != nil || code != 0 || !strings.Contains(m.Console(), want) {
+			t.Errorf("%q: status %d, %v, want %q; console:\n%s", env, code, err, want, m.Console())
+		}
+	}
+}
+
 // TestUnseeded boots without entropy: getrandom gives none, and asking makes a
 // thread wait, not the machine.
 func TestUnseeded(t *testing.T) {

@@ -59,6 +59,52 @@ var cuts = append([]cut{
 		}},
 	},
 	{
+		// 24 KB: copying from file to file in the kernel, which Ingot's has no calls for;
+		// what they return leads to copying as ever.
+		name:  "copies without copying",
+		files: []string{"os/zero_copy_linux.go"},
+		edits: []edit{
+			{
+				"func (f *File) writeTo(w io.Writer) (written int64, handled bool, err error) {\n",
+				"func (f *File) writeTo(w io.Writer) (written int64, handled bool, err error) { return }; func (f *File) _(w io.Writer) (written int64, handled bool, err error) {\n",
+			},
+			{
+				"func (f *File) readFrom(r io.Reader) (written int64, handled bool, err error) {\n",
+				"func (f *File) readFrom(r io.Reader) (written int64, handled bool, err error) { return }; func (f *File) _(r io.Reader) (written int64, handled bool, err error) {\n",
+			},
+		},
+	},
+	{
+		// 10 KB: what is in a folder. A board has none, so the kernel is asked, and says that
+		// there is no such call.
+		name:  "folders",
+		files: []string{"os/dir_unix.go"},
+		edits: []edit{{
+			"func (f *File) readdir(n int, mode readdirMode) (names []string, dirents []DirEntry, infos []FileInfo, err error) {\n",
+			"func (f *File) readdir(n int, mode readdirMode) (names []string, dirents []DirEntry, infos []FileInfo, err error) { if _, err = f.pfd.ReadDirent(nil); err != nil { err = &PathError{Op: \"readdirent\", Path: f.name, Err: err} }; return }; func (f *File) _(n int, mode readdirMode) (names []string, dirents []DirEntry, infos []FileInfo, err error) {\n",
+		}},
+	},
+	{
+		// 18 KB: the local time zone, from files. A board has none, so it is UTC. A program
+		// with package time/tzdata may name another in TZ.
+		name:  "files with time zones",
+		files: []string{"time/zoneinfo_unix.go"},
+		edits: []edit{{
+			"func initLocal() {\n",
+			"var initLocalFrom func(); func initLocal() { if initLocalFrom == nil { localLoc.name = \"UTC\"; return }; initLocalFrom() }; func initLocalFromFiles() {\n",
+		}},
+		also: []part{{"time/zoneinfo_read.go", []edit{{
+			"\tloadFromEmbeddedTZData = f\n",
+			"\tloadFromEmbeddedTZData, initLocalFrom = f, initLocalFromFiles\n",
+		}}}},
+	},
+	{
+		// 13 KB: Unicode's tables, which package strconv has in another form.
+		name:  "slog's tables of what can be printed",
+		files: []string{"log/slog/text_handler.go"},
+		edits: []edit{{"!unicode.IsPrint(r)", "!strconv.IsPrint(r)"}},
+	},
+	{
 		// 53 KB: the code of a sort for each type that is sorted somewhere. Twelve
 		// elements or fewer are sorted by insertion, as ever; more of them, of which
 		// the firmware has none, by a heap: no more comparisons in the worst case, about
