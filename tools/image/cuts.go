@@ -93,7 +93,7 @@ var cuts = append([]cut{
 			"func initLocal() {\n",
 			"var initLocalFrom func(); func initLocal() { if initLocalFrom == nil { localLoc.name = \"UTC\"; return }; initLocalFrom() }; func initLocalFromFiles() {\n",
 		}},
-		also: []part{{"time/zoneinfo_read.go", []edit{{
+		also: []part{{file: "time/zoneinfo_read.go", edits: []edit{{
 			"\tloadFromEmbeddedTZData = f\n",
 			"\tloadFromEmbeddedTZData, initLocalFrom = f, initLocalFromFiles\n",
 		}}}},
