@@ -88,11 +88,11 @@ BASELINE := tools/bench/baseline.json
 
 .PHONY: bench-compare
 bench-compare: certs qemu $(INGOT) ## compare instruction counts with those in tools/bench/baseline.json
-	$(INGOT) bench --board $(BOARD) --part count,layers --baseline $(BASELINE)
+	$(INGOT) bench --board $(BOARD) --part count,layers,relay --baseline $(BASELINE)
 
 .PHONY: bench-baseline
 bench-baseline: certs qemu $(INGOT) ## write that file
-	$(INGOT) bench --board $(BOARD) --part count,layers -o $(BASELINE)
+	$(INGOT) bench --board $(BOARD) --part count,layers,relay -o $(BASELINE)
 
 .PHONY: profile
 profile: certs qemu $(INGOT) ## what the firmware's instructions are spent on, as a flame graph (LOAD=handshake, tls-in ...)

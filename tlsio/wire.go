@@ -33,6 +33,7 @@ type wire struct {
 	poller poller        // raw's; nil if it has none
 	rested *bytes.Buffer // TLSRest's, empty; nil while one is in inputs
 
+	room    *room        // nil but while a Write of several records uses it
 	sending atomic.Int32 // calls of Conn's Write and writeTogether under way
 	watched atomic.Int32 // writes that were watched over
 
@@ -89,6 +90,9 @@ func (w *wire) Write(p []byte) (int, error) {
 	if !w.established {
 		w.endTurn()
 		w.inspect(p)
+	}
+	if w.room != nil {
+		return w.room.write(w, p)
 	}
 	if w.gather != nil {
 		return w.gather.write(w, p)

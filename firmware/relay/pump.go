@@ -13,9 +13,12 @@ import (
 // sent may have been cut short by somebody on the way.
 var ErrTruncated = errors.New("relay: the connection ended without close_notify; its data may have been cut short (AllowTruncation takes it as it is)")
 
-// buffers have room for four TLS records, which is as much as a segment's worth of the
-// board's network: each Write costs as much as some ten kilobytes of what is written.
-var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+// A buffer is as long as what the board's network sends at once (62,000 bytes with headers),
+// also in four TLS records: each such packet costs as much as some ten kilobytes of what is
+// in it, so that what goes over is expensive.
+type chunk [60 << 10]byte
+
+var buffers = sync.Pool{New: func() any { return new(chunk) }}
 
 // A flow is what passes in one direction.
 type flow struct {
@@ -95,7 +98,7 @@ func (f *flow) records(from *tlsio.Conn, p poller) error {
 		if !more {
 			p.WaitReadable() // Read says what is wrong
 		}
-		buf := buffers.Get().(*[64 << 10]byte)
+		buf := buffers.Get().(*chunk)
 		var n int
 		var err error
 		n, more, err = read(from, buf[:], p.Readable)
@@ -119,7 +122,7 @@ func (f *flow) plain(from net.Conn) {
 		if p != nil {
 			p.WaitReadable()
 		}
-		buf := buffers.Get().(*[64 << 10]byte)
+		buf := buffers.Get().(*chunk)
 		n, err := from.Read(buf[:])
 		if n > 0 {
 			f.Write(buf[:n])

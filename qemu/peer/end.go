@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"time"
 
 	"ingot.dev/board/nic"
 )
@@ -25,8 +26,9 @@ const (
 
 // end is our end of the wire, a port like any other.
 type end struct {
-	conn net.Conn
-	addr net.HardwareAddr
+	conn  net.Conn
+	addr  net.HardwareAddr
+	delay time.Duration // of an interrupt, after the frame that it is for
 
 	mu      sync.Mutex
 	changed sync.Cond // on mu: frames have come or gone, closed
@@ -36,17 +38,18 @@ type end struct {
 	worker  sync.WaitGroup
 
 	// Counters run freely; modulo its ring's length each is a slot.
-	rx                       [rxRing][]byte
-	arrived, next, released  uint32
-	tx                       [txRing][]byte
-	taken                    bool
-	committed, flushed, sent uint32
+	rx                             [rxRing][]byte
+	arrived, shown, next, released uint32
+	interrupting                   bool // what has arrived will be shown
+	tx                             [txRing][]byte
+	taken                          bool
+	committed, flushed, sent       uint32
 }
 
 var _ nic.Device = (*end)(nil)
 
-func newEnd(conn net.Conn, addr net.HardwareAddr) *end {
-	e := &end{conn: conn, addr: addr}
+func newEnd(conn net.Conn, addr net.HardwareAddr, delay time.Duration) *end {
+	e := &end{conn: conn, addr: addr, delay: delay}
 	e.changed.L = &e.mu
 	for i := range e.rx {
 		e.rx[i] = make([]byte, 0, nic.MaxFrame)
@@ -66,7 +69,7 @@ func (e *end) fail(err error) {
 	if e.broken == nil {
 		e.broken = err
 	}
-	e.changed.Broadcast()
+	e.show()
 }
 
 func (e *end) receive() {
@@ -92,10 +95,29 @@ func (e *end) receive() {
 			slot := &e.rx[e.arrived%rxRing]
 			*slot = append((*slot)[:0], frame[:n]...)
 			e.arrived++
-			e.changed.Broadcast()
+			switch {
+			case e.delay == 0:
+				e.show()
+			case !e.interrupting:
+				e.interrupting = true
+				time.AfterFunc(e.delay, e.interrupt)
+			}
 		}
 		e.mu.Unlock()
 	}
+}
+
+// show lets the stack have what has arrived. e.mu is held.
+func (e *end) show() {
+	e.shown = e.arrived
+	e.changed.Broadcast()
+}
+
+func (e *end) interrupt() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.interrupting = false
+	e.show()
 }
 
 func (e *end) transmit() {
@@ -151,13 +173,13 @@ func (e *end) wait(ready func() bool) error {
 func (e *end) WaitRx() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.wait(func() bool { return e.next != e.arrived })
+	return e.wait(func() bool { return e.next != e.shown })
 }
 
 func (e *end) NextRx() ([]byte, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed || e.next == e.arrived {
+	if e.closed || e.next == e.shown {
 		return nil, false
 	}
 	frame := e.rx[e.next%rxRing]

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"time"
 
 	"ingot.dev/board/boards"
 	"ingot.dev/net/netstack"
@@ -21,6 +22,11 @@ const prefix = "/24"
 
 // A Wire waits for a machine to be plugged in. Close it when that has ended.
 type Wire struct {
+	// Delay is how long after a frame our end takes notice of it, and of all that have come
+	// meanwhile, as network cards that moderate their interrupts do; 0 is at once. A stack
+	// that gets segments together acknowledges them together. Set it before Open.
+	Delay time.Duration
+
 	listener net.Listener
 }
 
@@ -30,7 +36,7 @@ func Listen() (*Wire, error) {
 	if err != nil {
 		return nil, fmt.Errorf("peer: %w", err)
 	}
-	return &Wire{l}, nil
+	return &Wire{listener: l}, nil
 }
 
 // Args are for qemu.Config.ExtraArgs; board is a name from package boards, or empty for
@@ -63,7 +69,7 @@ func (w *Wire) Open(ctx context.Context) (*netstack.Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("peer: no machine was plugged in: %w", err)
 	}
-	return netstack.Open(ctx, newEnd(conn, net.HardwareAddr{2, 0, 0, 0, 0, 1}), netstack.Config{
+	return netstack.Open(ctx, newEnd(conn, net.HardwareAddr{2, 0, 0, 0, 0, 1}, w.Delay), netstack.Config{
 		Address: netip.MustParsePrefix(Host + prefix), NoIPv6: true, Log: slog.New(slog.DiscardHandler),
 	})
 }

@@ -45,7 +45,7 @@ func TestWire(t *testing.T) {
 	if !slices.Contains(w.Env(), "INGOT_ADDR=10.0.2.15/24") {
 		t.Errorf("settings: %q", w.Env())
 	}
-	guest, err := netstack.Open(ctx, newEnd(plugIn(t, w), net.HardwareAddr{2, 0, 0, 0, 0, 9}), netstack.Config{
+	guest, err := netstack.Open(ctx, newEnd(plugIn(t, w), net.HardwareAddr{2, 0, 0, 0, 0, 9}, 0), netstack.Config{
 		Address: netip.MustParsePrefix(Guest + prefix), NoIPv6: true,
 	})
 	if err != nil {
@@ -111,7 +111,7 @@ func TestUnplugged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := newEnd(ours, net.HardwareAddr{2, 0, 0, 0, 0, 1})
+		e := newEnd(ours, net.HardwareAddr{2, 0, 0, 0, 0, 1}, 0)
 		end(theirs)
 		if err := e.WaitRx(); err == nil || errors.Is(err, net.ErrClosed) {
 			t.Errorf("%s: %v", name, err)

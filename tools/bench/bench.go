@@ -35,11 +35,13 @@ const (
 	PartPortable = "portable" // speed and count without assembly for ciphers
 
 	PartLoad = "load" // many connections
+
+	PartRelay = "relay" // what a relay adds to TLS
 )
 
 // Parts lists them.
 func Parts() []string {
-	return []string{PartBoot, PartSpeed, PartCount, PartLayers, PartPortable, PartLoad}
+	return []string{PartBoot, PartSpeed, PartCount, PartLayers, PartPortable, PartLoad, PartRelay}
 }
 
 // Options says what to measure. Certs is required.
@@ -154,7 +156,7 @@ func Run(ctx context.Context, opt Options) (*Result, error) {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{PartBoot, r.boots}, {PartSpeed, r.speed}, {PartCount, r.count}, {PartLayers, r.layers}, {PartPortable, r.portable}, {PartLoad, r.load}} {
+	}{{PartBoot, r.boots}, {PartSpeed, r.speed}, {PartCount, r.count}, {PartLayers, r.layers}, {PartPortable, r.portable}, {PartLoad, r.load}, {PartRelay, r.relay}} {
 		if !r.takes(part.name) {
 			continue
 		}
@@ -278,19 +280,7 @@ func behind(ctx context.Context, serve func(context.Context, net.Conn)) (int, er
 		return 0, err
 	}
 	context.AfterFunc(ctx, func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				defer context.AfterFunc(ctx, func() { c.Close() })()
-				serve(ctx, c)
-			}()
-		}
-	}()
+	go accept(ctx, l, serve)
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 

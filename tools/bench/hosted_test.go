@@ -16,6 +16,8 @@ import (
 	"ingot.dev/certs/certstest"
 	"ingot.dev/firmware"
 	"ingot.dev/firmware/bench"
+	"ingot.dev/firmware/endpoint"
+	"ingot.dev/firmware/relay"
 	"ingot.dev/qemu"
 )
 
@@ -61,6 +63,16 @@ func hosted(t *testing.T) *target {
 	} {
 		l, err := s.Net.Listen(ctx, "tcp", anyPort)
 		serve(port, l, err, &firmware.Service{Name: fmt.Sprint(port), Serve: f})
+	}
+	for port, to := range map[int]int{bench.PortToSink: bench.PortSink, bench.PortToSource: bench.PortSource} {
+		service, err := relay.Terminate(relay.TerminateOptions{
+			Options: endpoint.Options{Name: fmt.Sprint(port), Listen: anyPort}, To: addrs[to],
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := s.Listen(ctx, &service)
+		serve(port, l, err, &service)
 	}
 	return &target{
 		dial: func(ctx context.Context, port int) (net.Conn, error) {
@@ -161,6 +173,9 @@ func TestCountHostedHasNoCounters(t *testing.T) {
 	defer c.Close()
 	if _, err := c.busyDuring(func() error { return nil }); !errors.Is(err, errNoCounters) {
 		t.Errorf("%v", err)
+	}
+	if err := (&run{result: new(Result)}).relayed(t.Context(), f, c); !errors.Is(err, errNoCounters) {
+		t.Errorf("of a relay: %v", err)
 	}
 }
 

@@ -28,6 +28,7 @@ type ProfileOptions struct {
 	Workload string        // one of Workloads; empty: the first
 	Busy     time.Duration // for how long the firmware is to be busy, by its own clock; zero: a second
 	Rate     int           // samples in a second of that; zero: ProfileRate
+	Wired    bool          // over a wire to this program, which acknowledges many segments at once, in place of QEMU's user-mode network
 	Progress io.Writer     // is told what is being done; nil for nobody
 }
 
@@ -67,12 +68,22 @@ func Profile(ctx context.Context, opt ProfileOptions) (*profile.Profile, error) 
 		return nil, err
 	}
 	defer os.RemoveAll(r.dir)
-	m, t, c, err := r.boot(ctx, countMode)
+	var m *qemu.Machine
+	var t *target
+	var c *control
+	if opt.Wired {
+		var w *wired
+		if w, err = r.bootWired(ctx, countMode); err == nil {
+			defer w.Close()
+			m, t, c = w.machine, w.target, w.control
+		}
+	} else if m, t, c, err = r.boot(ctx, countMode); err == nil {
+		defer m.Stop()
+		defer c.Close()
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer m.Stop()
-	defer c.Close()
 	r.say("%s, until the firmware was busy for %v", w.title, opt.Busy)
 	cost, err := w.cost(ctx, t, c, w.some, 1)
 	var data []byte

@@ -43,6 +43,8 @@ var workloads = []workload{
 	}},
 	echoes("echo-plain", "plaintext echoes of 64 bytes", false),
 	echoes("echo-tls", "TLS echoes of 64 bytes", true),
+	transfer("terminate-in", "TLS received, passed on in the clear", 1500, toSinkService, true, sendAll),
+	transfer("terminate-out", "plaintext received, passed on in TLS", 1500, toSourceService, true, receiveAll),
 }
 
 // transfer counts in segments.

@@ -14,6 +14,18 @@ var resting = []cut{
 			"\t// Read header, payload.\n\tif err := c.readFromUntil(c.conn, recordHeaderLen); err != nil {",
 			"\tif w, ok := c.conn.(interface{ TLSRest(raw, hand *bytes.Buffer) }); ok && handshakeComplete && c.rawInput.Len() == 0 { w.TLSRest(&c.rawInput, &c.hand) }\n" +
 				"\tif err := c.readFromUntil(c.conn, recordHeaderLen); err != nil {",
+		}, {
+			// A file is changed once. What one Write sends in several records of full
+			// length is sealed one behind the other, where the transport says, if it has
+			// this method: it sends all of them together, without a copy.
+			"\toutBuf := *outBufPtr\n",
+			"\toutBuf, lent := *outBufPtr, false\n",
+		}, {
+			"\t\t*outBufPtr = outBuf\n",
+			"\t\tif !lent { *outBufPtr = outBuf }\n",
+		}, {
+			"\t\t_, outBuf = sliceForAppend(outBuf[:0], recordHeaderLen)\n",
+			"\t\tif lent { outBuf, lent = *outBufPtr, false }; if len(data) != m || n > 0 { if w, ok := c.conn.(interface{ TLSRoom(payload, left int) []byte }); ok && !c.buffering && typ == recordTypeApplicationData { if room := w.TLSRoom(m, len(data)-m); room != nil { outBuf, lent = room, true } } }; _, outBuf = sliceForAppend(outBuf[:0], recordHeaderLen)\n",
 		}},
 	},
 	{

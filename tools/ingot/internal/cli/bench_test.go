@@ -21,7 +21,7 @@ func TestBenchRefuses(t *testing.T) {
 	}{
 		{[]string{"extra"}, ExitUsage, "extra"},
 		{[]string{"--board", "toaster"}, ExitUsage, "toaster"},
-		{[]string{"--part", "lunch"}, ExitUsage, "there are boot, speed, count, layers, portable, load"},
+		{[]string{"--part", "lunch"}, ExitUsage, "there are boot, speed, count, layers, portable, load, relay"},
 		{[]string{"-o", filepath.Join(dir, "none", "x.json")}, ExitOutput, "x.json"},
 		{[]string{"--baseline", filepath.Join(dir, "none.json")}, ExitInput, "none.json"},
 		{[]string{"--baseline", noJSON}, ExitInput, "table.txt"},
@@ -46,8 +46,8 @@ func TestBenchCount(t *testing.T) {
 	if err := os.WriteFile(baseline, []byte(slow), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	code, stdout, stderr := run(t, "bench", "--quick", "--part", "count", "-o", file, "--baseline", baseline)
-	if code != ExitFailure || !strings.Contains(stderr, "baseline 1,000") || !strings.Contains(stdout, "full handshake, X25519") {
+	code, stdout, stderr := run(t, "bench", "--quick", "--part", "count,relay", "-o", file, "--baseline", baseline)
+	if code != ExitFailure || !strings.Contains(stderr, "baseline 1,000") || !strings.Contains(stdout, "full handshake, X25519") || strings.Count(stdout, "to TLS alone") != 2 {
 		t.Fatalf("status %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
 	b, err := os.ReadFile(file)
@@ -76,6 +76,9 @@ func TestBenchCount(t *testing.T) {
 		"count.handshake.x25519": {1e6, 50e6},
 		"count.plain.in":         {0.1, 100},
 		"count.tls.out":          {5, 500},
+		"relay.plain.out":        {0.1, 100},
+		"relay.terminate.in":     {5, 500},
+		"relay.terminate.out":    {5, 500},
 	} {
 		if v := got[id]; v < limits[0] || v > limits[1] {
 			t.Errorf("%s: %v, want %v", id, v, limits)

@@ -32,8 +32,9 @@ interrupts whatever runs, and the stack is noted. It prints how much each layer 
 and writes the samples for 'go tool pprof' and as a flame graph that a browser shows.
 
 Loads are transfers of plaintext and TLS (plain-in, plain-out, tls-in, tls-out),
-handshakes (handshake, handshake-x25519, resumed) and echoes of 64 bytes (echo-plain,
-echo-tls).
+handshakes (handshake, handshake-x25519, resumed), echoes of 64 bytes (echo-plain,
+echo-tls), and transfers through a relay that terminates TLS (terminate-in,
+terminate-out).
 
 A second of --busy is 1,000,000,000 instructions. What is waited for is not part of it,
 nor is the profiler itself, and it does not matter what else the host is doing. More
@@ -59,7 +60,7 @@ A program of one's own has its profile by runtime/pprof, as anywhere.`,
 				return usageError(cmd, fmt.Errorf("--rate %d: give a number from 1 to %d", opt.Rate, bench.MaxProfileRate))
 			}
 			if boot {
-				for _, name := range []string{"load", "busy", "rate", "output"} {
+				for _, name := range []string{"load", "busy", "rate", "wired", "output"} {
 					if cmd.Flags().Changed(name) {
 						return usageError(cmd, fmt.Errorf("--%s: a boot has none", name))
 					}
@@ -108,6 +109,7 @@ A program of one's own has its profile by runtime/pprof, as anywhere.`,
 	f.StringVar(&opt.Workload, "load", bench.Workloads()[0], "what to keep it busy with: "+strings.Join(bench.Workloads(), ", "))
 	f.DurationVar(&opt.Busy, "busy", time.Second, "for how long, in its own `time`: an instruction is a nanosecond")
 	f.IntVar(&opt.Rate, "rate", bench.ProfileRate, "samples in a second of that")
+	f.BoolVar(&opt.Wired, "wired", false, "over a wire to this program, which acknowledges many segments at once, in place of QEMU's user-mode network")
 	f.BoolVar(&boot, "boot", false, "show how a boot goes, from reset to the first handshake")
 	f.StringVarP(&output, "output", "o", filepath.Join("build", "profile.pb.gz"), "`file` for the samples")
 	f.StringVar(&picture, "svg", filepath.Join("build", "profile.svg"), "`file` for the flame graph")
