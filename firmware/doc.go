@@ -11,7 +11,7 @@
 //	}
 //
 // The same main runs on a laptop, in QEMU and on a board. On a board Main starts
-// with nothing but power: entropy, Ethernet, address, time, certificates, services,
+// with nothing but power: entropy, Ethernet, time, certificates, address, services,
 // in this order, and says on the console what it got. Hosted, the operating system
 // has all that, and only certificates and services are left.
 //

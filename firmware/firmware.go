@@ -185,7 +185,7 @@ func logger(c Config) *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, nil))
 }
 
-// Start brings the board up: entropy, settings, clock, certificates, network,
+// Start brings the board up: entropy, settings, Ethernet, clock, certificates, address,
 // watchdog. Hosted, only settings and certificates are left. ctx bounds the start
 // alone; Close ends what Start has started.
 //
@@ -208,16 +208,20 @@ func Start(ctx context.Context, c Config) (*System, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.loadCerts(&c, hosted); err != nil {
-		return nil, err
-	}
 	if hosted {
+		if err := s.loadCerts(&c, hosted); err != nil {
+			return nil, err
+		}
 		s.Net = inet.Host()
 		return s, nil
 	}
+	// The link, which takes seconds on a board, comes up while certificates are read.
 	port, err := devices.Ethernet(devices.EthernetOptions{HardwareAddr: set.mac, Log: s.Log})
 	if err != nil {
 		return nil, fmt.Errorf("ethernet: %w", err)
+	}
+	if err := s.loadCerts(&c, hosted); err != nil {
+		return nil, errors.Join(err, port.Close())
 	}
 	if err := s.openStack(ctx, port, set); err != nil {
 		return nil, err

@@ -15,6 +15,9 @@ import (
 // watchdogTime is how long a firmware that does not work is left running.
 const watchdogTime = 60 * time.Second
 
+// firstCheck is how long its first check leaves the processor to services that start.
+const firstCheck = time.Second
+
 // startWatchdog starts a watchdog and services it while datagrams come
 // through the network stack: that takes the scheduler, timers, memory and the
 // stack's own locks and goroutines.
@@ -31,6 +34,11 @@ func (s *System) startWatchdog(w devices.Watchdog) error {
 	s.guard = cancel
 	go func() {
 		defer echo.Close()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(firstCheck):
+		}
 		err := w.Guard(ctx, wdog.GuardOptions{Check: echo.check, Log: s.Log})
 		if ctx.Err() == nil {
 			s.Log.Error("watchdog is not serviced any more", "err", err)

@@ -216,10 +216,7 @@ func launch(ctx context.Context, cfg Config, board boards.Board, binary string, 
 	theirs.Close()
 	outW.Close()
 
-	q, err := newQMP(ours)
-	if err == nil && !cfg.Debugger {
-		err = q.resume()
-	}
+	q, err := newQMP(ours, !cfg.Debugger)
 	if err != nil {
 		reason <- ""
 		m.Stop()

@@ -33,9 +33,22 @@ type qmpMessage struct {
 	} `json:"data"`
 }
 
-// newQMP waits for the greeting, which QEMU sends once its main loop runs.
-func newQMP(conn net.Conn) (*qmp, error) {
+// newQMP waits until QEMU's main loop runs, and with run, until it has let the processor
+// run. What it is to be told is written at once, for it to find when it is up: nobody has
+// to be waked in between, which on a busy host takes longer than all else.
+func newQMP(conn net.Conn, run bool) (*qmp, error) {
 	q := &qmp{conn, json.NewDecoder(conn)}
+	commands := []string{"qmp_capabilities", "cont"}
+	if !run {
+		commands = commands[:1]
+	}
+	var text []byte
+	for _, name := range commands {
+		text = fmt.Appendf(text, "{\"execute\":%q}\n", name)
+	}
+	if _, err := conn.Write(text); err != nil {
+		return nil, err
+	}
 	var m qmpMessage
 	if err := q.dec.Decode(&m); err != nil {
 		return nil, err
@@ -43,23 +56,20 @@ func newQMP(conn net.Conn) (*qmp, error) {
 	if m.Greeting == nil {
 		return nil, fmt.Errorf("QEMU's control socket did not greet")
 	}
-	return q, q.command("qmp_capabilities")
+	for _, name := range commands {
+		err := q.answer(name)
+		if name == "cont" && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
+			err = nil // the guest is done, and QEMU gone, before the answer was out
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return q, nil
 }
 
-// resume lets the processor run. The guest may be done, and QEMU gone, before
-// the answer is out: that is no error.
-func (q *qmp) resume() error {
-	err := q.command("cont")
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
-		return nil
-	}
-	return err
-}
-
-func (q *qmp) command(name string) error {
-	if _, err := fmt.Fprintf(q.conn, "{\"execute\":%q}\n", name); err != nil {
-		return err
-	}
+// answer waits for that to a command.
+func (q *qmp) answer(name string) error {
 	for {
 		var m qmpMessage
 		if err := q.dec.Decode(&m); err != nil {
