@@ -53,7 +53,7 @@ func (k *Kernel) start(b *Board, p params, entry uint32) bool {
 		case tag == tagArg && argc < maxStrings:
 			argv[argc] = s.bytes(data)
 			argc++
-		case tag == tagEnv && envc < len(env)-3:
+		case tag == tagEnv && envc < len(env)-4:
 			env[envc] = s.bytes(data)
 			envc++
 		}
@@ -66,7 +66,10 @@ func (k *Kernel) start(b *Board, p params, entry uint32) bool {
 	megabytes := k.frames.limit >> (20 - pageShift)
 	limit.field("GOMEMLIMIT=", megabytes-megabytes>>3, "MiB")
 	env[envc+2] = s.bytes(limit.text[:limit.n])
-	envc += 3
+	// Go's own is 100: with a heap of a few megabytes it collects every twenty handshakes.
+	// That limit keeps a large heap from growing to five times its size.
+	env[envc+3] = s.text("GOGC=400")
+	envc += 4
 
 	s.sp &^= 15
 	if (argc+envc+3)&1 != 0 {

@@ -68,12 +68,12 @@ func TestStackLayout(t *testing.T) {
 		}
 		eqStrings(t, "source of random numbers", env[:1], []string{source})
 		env = env[1:]
-		if len(env) != len(p.Env)+3 || !slices.Equal(env[:len(p.Env)], p.Env) {
+		if len(env) != len(p.Env)+4 || !slices.Equal(env[:len(p.Env)], p.Env) {
 			t.Errorf("environment %q, want %q and the defaults", env, p.Env)
 		}
 		limit := m.frames.limit >> 8
 		eqStrings(t, "defaults", env[len(p.Env):],
-			[]string{"GODEBUG=madvdontneed=1", "GOMAXPROCS=2", fmt.Sprintf("GOMEMLIMIT=%dMiB", limit-limit>>3)})
+			[]string{"GODEBUG=madvdontneed=1", "GOMAXPROCS=2", fmt.Sprintf("GOMEMLIMIT=%dMiB", limit-limit>>3), "GOGC=400"})
 		eq(t, "auxiliary entries", len(aux), 5)
 		eq(t, "page size", aux[atPagesz], pageSize)
 		eq(t, "platform", m.peekString(aux[atPlatform]), "v7l")
@@ -98,7 +98,7 @@ func TestStackLayout(t *testing.T) {
 	m := &machineUnderTest{Kernel: bootKernel(findParams(encode(t, bootparam.Params{Env: many, Args: many}))), t: t}
 	argv, env, _ := parseStack(m)
 	eqStrings(t, "arguments", argv[1:], many[:63])
-	eqStrings(t, "environment", env[1:62], many[:61])
+	eqStrings(t, "environment", env[1:61], many[:60])
 	eq(t, "with source and defaults", len(env), 65)
 	// A loader can't say otherwise: the first definition counts.
 	liar := bootparam.Params{Env: []string{"INGOT_ENTROPY=the stars"}}

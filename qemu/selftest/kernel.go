@@ -148,7 +148,9 @@ func environment() error {
 	if limit <= 0 || limit > 512<<20 {
 		return fmt.Errorf("memory limit %d", limit)
 	}
-	return errors.Join(want(runtime.NumCPU(), 1), want(os.Getpid(), 1), want(os.Getenv("INGOT_ENTROPY"), "boot parameters"))
+	percent := debug.SetGCPercent(100)
+	debug.SetGCPercent(percent)
+	return errors.Join(want(runtime.NumCPU(), 1), want(os.Getpid(), 1), want(os.Getenv("INGOT_ENTROPY"), "boot parameters"), want(percent, 400))
 }
 
 // raw makes a system call with an address that Go would not let through.

@@ -48,6 +48,7 @@ var checks = []check{
 	{"finalizers", finalizers},
 	{"deep-stacks", deepStacks},
 	{"waiting-stacks", waitingStacks},
+	{"memory-limit", memoryLimit},
 	{"pipe-deadlines", pipeDeadlines},
 	{"set-clock", setClock},
 	{"devices", devices},
@@ -188,7 +189,7 @@ func gc() error {
 	var bad atomic.Int32
 	for range 4 {
 		wg.Go(func() {
-			for range 40 {
+			for range 100 {
 				if tree(10).count() != 1<<11-1 {
 					bad.Add(1)
 				}
@@ -201,6 +202,41 @@ func gc() error {
 		return errors.New("the collector did not run")
 	}
 	return errors.Join(want(bad.Load(), 0), want(keep.count(), 1<<15-1))
+}
+
+// memoryLimit leaves twice as much garbage behind as there is RAM, beside so much that is
+// in use that GOGC would have the heap grow beyond it: GOMEMLIMIT sees to it that there is
+// always some left for others.
+func memoryLimit() error {
+	const piece = 64 << 10
+	var rubbish atomic.Pointer[[piece]byte]
+	defer debug.FreeOSMemory()
+	limit := debug.SetMemoryLimit(-1)
+	kept := make([][]byte, limit*3/10/piece)
+	for i := range kept {
+		kept[i] = make([]byte, piece)
+		kept[i][i%piece] = byte(i)
+	}
+	least := math.MaxInt
+	for i := range 2 * limit / piece {
+		rubbish.Store(new([piece]byte))
+		if i%512 == 0 {
+			free, err := memFree()
+			if err != nil {
+				return err
+			}
+			least = min(least, free)
+		}
+	}
+	for i := range kept {
+		if kept[i][i%piece] != byte(i) {
+			return fmt.Errorf("piece %d has changed", i)
+		}
+	}
+	if least < 16<<10 {
+		return fmt.Errorf("%d kB of RAM were left", least)
+	}
+	return nil
 }
 
 func stackGrowth() error {
