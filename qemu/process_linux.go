@@ -1,13 +1,13 @@
 package qemu
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // isolate puts QEMU in a process group of its own, so that the terminal's
@@ -16,32 +16,25 @@ func isolate(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// CPUTime returns the processor time that QEMU has used, in user and system
-// mode together, to 10 ms.
+// CPUTime returns the processor time that QEMU has used, in user and system mode
+// together. The error matches os.ErrProcessDone when it is gone.
 func (m *Machine) CPUTime() (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", m.PID()))
+	d, err := processTime(m.PID())
 	if err != nil {
 		return 0, fmt.Errorf("qemu: %w", err)
 	}
-	return parseStat(stat)
+	return d, nil
 }
 
-// parseStat takes utime and stime, fields 14 and 15 of proc(5)'s stat. Field 2
-// is the program's name in parentheses and may hold spaces, so counting starts
-// behind it. The unit is USER_HZ, which is 100 on every architecture Go knows.
-func parseStat(stat []byte) (time.Duration, error) {
-	const userHZ = 100
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("qemu: %q is not a process status", stat)
+// processTime reads a process's clock, as clock_getcpuclockid(3) names it.
+func processTime(pid int) (time.Duration, error) {
+	const scheduled = 2 // CPUCLOCK_SCHED: what its threads have run
+	var t unix.Timespec
+	err := unix.ClockGettime(int32(^pid<<3|scheduled), &t)
+	if err == unix.EINVAL {
+		return 0, os.ErrProcessDone
+	} else if err != nil {
+		return 0, os.NewSyscallError("clock_gettime", err)
 	}
-	var ticks uint64
-	for _, f := range fields[11:13] {
-		n, err := strconv.ParseUint(string(f), 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("qemu: %q is not a process status: %w", stat, err)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * (time.Second / userHZ), nil
+	return time.Duration(t.Nano()), nil
 }

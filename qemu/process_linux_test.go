@@ -1,19 +1,35 @@
 package qemu
 
 import (
+	"errors"
+	"os"
 	"testing"
 	"time"
 )
 
-func TestParseStat(t *testing.T) {
-	const line = "4242 (a ) b (c) S 1 4242 4242 0 -1 4194560 100 0 0 0 150 25 0 0 20 0 4 0 100 1 2"
-	d, err := parseStat([]byte(line))
-	if d != 1750*time.Millisecond || err != nil {
-		t.Errorf("%v, %v", d, err)
+// TestProcessTime: what a process works is counted as it comes, what it waits isn't.
+func TestProcessTime(t *testing.T) {
+	before, err := processTime(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, bad := range []string{"", "1 (x) S 1", "1 (x) S 1 2 3 4 5 6 7 8 9 10 x y 13 14"} {
-		if _, err := parseStat([]byte(bad)); err == nil {
-			t.Errorf("%q was accepted", bad)
+	for start := time.Now(); ; {
+		now, err := processTime(os.Getpid())
+		if err != nil {
+			t.Fatal(err)
 		}
+		if now < before {
+			t.Fatalf("%v after %v", now, before)
+		}
+		if now > before {
+			break
+		}
+		if time.Since(start) > time.Minute {
+			t.Fatalf("it stays %v", now)
+		}
+	}
+	const none = 1 << 22 // Linux's numbers are less: PID_MAX_LIMIT
+	if d, err := processTime(none); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("of a process that isn't there: %v, %v", d, err)
 	}
 }

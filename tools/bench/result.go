@@ -70,12 +70,13 @@ func (r *Result) Metric(id string) (Metric, bool) {
 	return Metric{}, false
 }
 
-// limits are what a developer should not have to wait longer for, on two cores, and
-// what a connection that waits may keep.
+// limits are what a developer should not have to wait longer for, on two cores that have
+// nothing else to do, and what a connection that waits may keep.
 var limits = map[string]float64{
-	"image.build":          15,   // s
-	"boot.handshake":       3000, // ms
-	"load.connection":      12,   // KB
+	"image.build":          15,  // s
+	"boot.console":         150, // ms
+	"boot.handshake":       350,
+	"load.connection":      12, // KB
 	"load.connection.used": 12,
 }
 

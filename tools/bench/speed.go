@@ -47,7 +47,7 @@ func (r *run) memoryAfterBoot(_ context.Context, _ *qemu.Machine, _ *target, c *
 // idleCPU watches how much of the host's processor an idle machine takes.
 func (r *run) idleCPU(ctx context.Context, m *qemu.Machine, _ *target, _ *control) error {
 	r.say("idle for %v", r.amounts.idle)
-	before, err := processTime(m.PID())
+	before, err := m.CPUTime()
 	if err != nil {
 		r.say("idle CPU: %v", err)
 		return nil
@@ -58,7 +58,7 @@ func (r *run) idleCPU(ctx context.Context, m *qemu.Machine, _ *target, _ *contro
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	after, err := processTime(m.PID())
+	after, err := m.CPUTime()
 	if err != nil {
 		return err
 	}
