@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,8 +18,12 @@ import (
 	"ingot.dev/internal/armcrypto"
 )
 
-// Ciphers says in one line what the image has for cryptography, for people.
+// Ciphers says in one line what the image has for cryptography, for people; nothing if it
+// has none for which there is assembly.
 func (im *Image) Ciphers() string {
+	if len(im.Assembly) == 0 && im.Portable == "" {
+		return ""
+	}
 	s := "cryptography: ARM assembly for " + shortNames(im.Assembly)
 	switch {
 	case len(im.Assembly) == 0:
@@ -102,6 +107,30 @@ func (b *builder) assembly(ctx context.Context, temp string) (replace map[string
 		b.portable = "not for " + shortNames(changed) + ", whose files aren't those of the release"
 	}
 	return replace, nil
+}
+
+// assemblyIn returns what Image.Assembly and Image.Portable are of a linked image. Which
+// packages it has, the names of its functions say.
+func (b *builder) assemblyIn(file string) (asm []string, portable string, err error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, "", err
+	}
+	any := false
+	for i := range armcrypto.Packages {
+		path := armcrypto.Packages[i].Path
+		if !bytes.Contains(text, []byte(path+".")) {
+			continue
+		}
+		any = true
+		if slices.Contains(b.asm, path) {
+			asm = append(asm, path)
+		}
+	}
+	if any {
+		portable = b.portable
+	}
+	return asm, portable, nil
 }
 
 // tagged reports whether the go command gets a build tag. Of several -tags, the last counts.

@@ -96,6 +96,36 @@ func TestAssembly(t *testing.T) {
 	}
 }
 
+// Nothing is said of cryptography that an image hasn't.
+func TestAssemblyOfNoUse(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles for the target")
+	}
+	dir := module(t, map[string]string{
+		"none/main.go": plain,
+		"hash/main.go": "package main\n\nimport \"crypto/sha256\"\n\nfunc main() { println(sha256.Sum256(nil)[0]) }\n",
+	})
+	for _, c := range []struct {
+		pkg      string
+		portable bool
+		want     string
+	}{
+		{"./none", false, ""},
+		{"./none", true, ""},
+		{"./hash", false, "cryptography: ARM assembly for sha256"},
+		{"./hash", true, "cryptography: portable code (as asked for)"},
+	} {
+		im, err := Build(testContext(t), Options{Package: []string{c.pkg}, Dir: dir, Output: filepath.Join(t.TempDir(), "app.elf"), NoARMAsm: c.portable})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// One hash brings another, for its self-test.
+		if got := im.Ciphers(); !strings.HasPrefix(got, c.want) || c.want == "" && got != "" || strings.Contains(got, "chacha20") {
+			t.Errorf("%s, portable %v: %q, want %q", c.pkg, c.portable, got, c.want)
+		}
+	}
+}
+
 var textSymbol = regexp.MustCompile(`(?m)^TEXT ·(\w+)\(SB\)`)
 
 // symbols are the names of the assembly's functions.

@@ -114,8 +114,9 @@ type Image struct {
 	// that use none of a module do without its cuts.
 	Cuts []Cut
 
-	// Assembly are the packages of the standard library that were compiled with
-	// assembly of ours, and Portable says why others weren't: empty if all were.
+	// Assembly are the packages of the standard library in the image that were compiled
+	// with assembly of ours, and Portable says why others weren't: empty if all were, or
+	// none of them is in the image.
 	Assembly []string
 	Portable string
 
@@ -214,7 +215,10 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
-	im.Cuts, im.Assembly, im.Portable = b.cuts, b.asm, b.portable
+	im.Cuts = b.cuts
+	if im.Assembly, im.Portable, err = b.assemblyIn(linked); err != nil {
+		return nil, fmt.Errorf("image: %w", err)
+	}
 	if need := im.RAM(); need > board.RAM && !opt.NoLimits {
 		return nil, fmt.Errorf("image: %w: its code and variables take %s of RAM, and %s has %s", ErrTooLarge, megabytes(need), board.Name, megabytes(board.RAM))
 	}

@@ -216,7 +216,9 @@ config reference' what such a file may say.`,
 				return answer(cmd, info)
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), im)
-			fmt.Fprintln(cmd.OutOrStdout(), im.Ciphers())
+			if ciphers := im.Ciphers(); ciphers != "" {
+				fmt.Fprintln(cmd.OutOrStdout(), ciphers)
+			}
 			if bill != "" {
 				fmt.Fprintf(cmd.OutOrStdout(), "bill of materials: %s\n", bill)
 			}
