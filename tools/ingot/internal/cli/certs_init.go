@@ -88,7 +88,10 @@ Nothing that exists is overwritten without --force. In a new folder, a
 			case asJSON:
 				return answer(cmd, made)
 			}
-			return opt.print(cmd.OutOrStdout(), made)
+			if err := made.print(cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			return opt.printNext(cmd.OutOrStdout(), made)
 		},
 	}
 	f := cmd.Flags()
@@ -155,19 +158,25 @@ func (opt *certsInit) run(dir string) (*certsMade, error) {
 	return made, nil
 }
 
-// print says what was made, and what to do with it.
-func (opt *certsInit) print(out io.Writer, made *certsMade) error {
-	dir := made.Dir
-	image, ca := filepath.Join(dir, imageDir), filepath.Join(dir, hostDir, "ca.pem")
+// print says what was made.
+func (made *certsMade) print(out io.Writer) error {
 	_, err := fmt.Fprintf(out, `Made development certificates, valid until %s, in %s:
   %-8s to embed in the firmware: trust anchor, identities default, alt, client
   %-8s for programs on this machine: ca.pem, client.pem, server.pem and their keys
   %-8s the authority's private key: keep it off devices
+`, made.expiry.UTC().Format(time.DateOnly), made.Dir, imageDir, hostDir, caDir)
+	return err
+}
 
+// printNext says what to do with it.
+func (opt *certsInit) printNext(out io.Writer, made *certsMade) error {
+	dir := made.Dir
+	image, ca := filepath.Join(dir, imageDir), filepath.Join(dir, hostDir, "ca.pem")
+	_, err := fmt.Fprintf(out, `
 Next: build and start a firmware that embeds %s ('ingot run'), then connect:
   openssl s_client -connect localhost:8443 -servername %s -CAfile %s -verify_return_error
 Look at them with 'ingot certs ls %s'.
-`, made.expiry.UTC().Format(time.DateOnly), dir, imageDir, hostDir, caDir, image, opt.serverName(), ca, dir)
+`, image, opt.serverName(), ca, dir)
 	return err
 }
 

@@ -197,5 +197,5 @@ func initDefaultCerts(dir string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return init.print(out, made)
+	return made.print(out)
 }

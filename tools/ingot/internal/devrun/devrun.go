@@ -2,6 +2,7 @@ package devrun
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -133,12 +134,17 @@ func run(ctx context.Context, opt Options, r *Result) error {
 		}
 	}
 	caFile := filepath.Join(dir, "host", "ca.pem")
-	roots, err := readRoots(caFile)
+	var h host
+	h.roots, err = readRoots(caFile)
 	if errors.Is(err, fs.ErrNotExist) && len(opt.Services) > 0 {
-		roots, caFile, err = nil, "", nil // the authority is somebody else's
+		caFile, err = "", nil // the authority is somebody else's
 	}
 	if err != nil {
 		return err
+	}
+	certFile, keyFile := clientFiles(dir)
+	if pair, err := tls.LoadX509KeyPair(certFile, keyFile); err == nil {
+		h.certificate = pair
 	}
 
 	say("Building %s ...", opt.Image.Output)
@@ -183,7 +189,7 @@ func run(ctx context.Context, opt Options, r *Result) error {
 	}
 	err = opt.Working("Waiting for TLS on port "+strconv.Itoa(forwards[0].HostPort), func() error {
 		for _, s := range services {
-			if err := waitReady(ctx, m, s, roots, limit-time.Since(m.Started())); err != nil {
+			if err := waitReady(ctx, m, s, &h, limit-time.Since(m.Started())); err != nil {
 				return err
 			}
 		}
@@ -204,7 +210,12 @@ func run(ctx context.Context, opt Options, r *Result) error {
 	if len(opt.Services) > 0 {
 		say("%s", adviceOn(opt.Services, shortest(opt.Certs), caFile, r.Ready))
 	} else {
-		say("%s", advice(m.Addr(GuestPort), caFile, opt.Echoes, r.Ready))
+		if !h.asked || h.certificate.Certificate == nil {
+			certFile, keyFile = "", ""
+		} else if !opt.FullPaths {
+			certFile, keyFile = shortest(certFile), shortest(keyFile)
+		}
+		say("%s", advice(m.Addr(GuestPort), caFile, certFile, keyFile, opt.Echoes, r.Ready))
 	}
 
 	code, err := m.Wait()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -45,11 +46,19 @@ type Service struct {
 // defaultService is that of the default firmware.
 var defaultService = Service{Port: GuestPort, TLS: true, ServerName: "localhost"}
 
+// host is this machine in handshakes.
+type host struct {
+	roots *x509.CertPool
+	// certificate is shown to a firmware that asks for one; empty for none.
+	certificate tls.Certificate
+	asked       bool // for it
+}
+
 // waitReady returns when a service is ready: a verified TLS handshake with it has
 // succeeded or, if it speaks no TLS or wants to know who asks or nobody knows its
 // authority, it has said so.
-func waitReady(ctx context.Context, m machine, s Service, roots *x509.CertPool, limit time.Duration) error {
-	if s.Name != "" && (!s.TLS || s.Mutual || s.ServerName == "" || roots == nil) {
+func waitReady(ctx context.Context, m machine, s Service, h *host, limit time.Duration) error {
+	if s.Name != "" && (!s.TLS || s.Mutual || s.ServerName == "" || h.roots == nil) {
 		ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("service %s was not ready within %v", s.Name, limit))
 		defer cancel()
 		if _, err := m.WaitConsole(ctx, regexp.MustCompile(`ready: (TLS|TCP) `+regexp.QuoteMeta(s.Name)+` on `)); err != nil {
@@ -65,7 +74,7 @@ func waitReady(ctx context.Context, m machine, s Service, roots *x509.CertPool, 
 
 	var last error
 	for {
-		err := handshake(ctx, m, s, roots)
+		err := h.handshake(ctx, m, s)
 		var refused *tls.CertificateVerificationError
 		switch {
 		case err == nil:
@@ -94,7 +103,7 @@ func waitReady(ctx context.Context, m machine, s Service, roots *x509.CertPool, 
 	}
 }
 
-func handshake(ctx context.Context, m machine, s Service, roots *x509.CertPool) error {
+func (h *host) handshake(ctx context.Context, m machine, s Service) error {
 	ctx, cancel := context.WithTimeout(ctx, handshakeLimit)
 	defer cancel()
 	conn, err := m.DialForward(ctx, s.Port)
@@ -102,7 +111,12 @@ func handshake(ctx context.Context, m machine, s Service, roots *x509.CertPool) 
 		return err
 	}
 	defer conn.Close()
-	return tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: s.ServerName}).HandshakeContext(ctx)
+	return tls.Client(conn, &tls.Config{RootCAs: h.roots, ServerName: s.ServerName,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			h.asked = true
+			return &h.certificate, nil
+		},
+	}).HandshakeContext(ctx)
 }
 
 // advice says how to talk to the firmware. Each command succeeds as printed.
@@ -110,23 +124,34 @@ func handshake(ctx context.Context, m machine, s Service, roots *x509.CertPool) 
 // curl speaks HTTP. A firmware that echoes bytes understands it all the same if the
 // request is written such that its echo is an answer: the method is a status line,
 // and the length and the body are those of both.
-func advice(addr, caFile string, echoes bool, after time.Duration) string {
+//
+// certFile and keyFile are the client's, if the firmware asks for them.
+func advice(addr, caFile, certFile, keyFile string, echoes bool, after time.Duration) string {
 	_, port, _ := net.SplitHostPort(addr)
-	what, curl := "TLS", ""
+	what, curl, client, curlClient := "TLS", "", "", ""
+	if certFile != "" {
+		client = clientFlags(certFile, keyFile)
+		curlClient = fmt.Sprintf(" --cert %s --key %s", ShellWord(certFile), ShellWord(keyFile))
+	}
 	if echoes {
 		what = "a TLS echo"
 		curl = fmt.Sprintf(`
-  curl --cacert %s -X 'HTTP/1.1 200 OK' --data 'hello' https://localhost:%s/
+  curl --cacert %s%s -X 'HTTP/1.1 200 OK' --data 'hello' https://localhost:%s/
 
-(curl's request is its own answer: the firmware echoes it.)`, ShellWord(caFile), port)
+(curl's request is its own answer: the firmware echoes it.)`, ShellWord(caFile), curlClient, port)
 	}
 	return fmt.Sprintf(`
 Ready after %d ms: %s on localhost:%s. Try it from another terminal:
 
-  openssl s_client -connect localhost:%[3]s -servername localhost -CAfile %[4]s -verify_return_error -brief
-%[5]s
+  openssl s_client -connect localhost:%[3]s -servername localhost -CAfile %[4]s -verify_return_error -brief%[5]s
+%[6]s
 Ctrl-C ends the machine.
-`, after.Milliseconds(), what, port, ShellWord(caFile), curl)
+`, after.Milliseconds(), what, port, ShellWord(caFile), client, curl)
+}
+
+// clientFlags are openssl's for a client's certificate.
+func clientFlags(certFile, keyFile string) string {
+	return fmt.Sprintf(" -cert %s -key %s", ShellWord(certFile), ShellWord(keyFile))
 }
 
 // adviceOn says how to talk to the services of a firmware that is configured. certs is
@@ -148,13 +173,19 @@ func adviceOn(services []Service, certs, caFile string, after time.Duration) str
 	if first != nil && caFile != "" {
 		client := ""
 		if first.Mutual {
-			client = fmt.Sprintf(" -cert %[1]s/host/client.pem -key %[1]s/host/client-key.pem", ShellWord(certs))
+			client = clientFlags(clientFiles(certs))
 		}
 		fmt.Fprintf(&b, "\nTry it from another terminal:\n\n  openssl s_client -connect localhost:%d -servername %s -CAfile %s -verify_return_error -brief%s\n",
 			first.HostPort, first.ServerName, ShellWord(caFile), client)
 	}
 	b.WriteString("\nCtrl-C ends the machine.\n")
 	return b.String()
+}
+
+// clientFiles are the certificate and the key that this machine has for talking to a
+// firmware with the certificates in a folder.
+func clientFiles(certs string) (certFile, keyFile string) {
+	return filepath.Join(certs, "host", "client.pem"), filepath.Join(certs, "host", "client-key.pem")
 }
 
 // ShellWord writes s such that a POSIX shell takes it for one word.

@@ -36,6 +36,11 @@ func (m *fakeMachine) ConsoleTail() string   { return "console:\n\tlast words" }
 // listens, and echoes over TLS from then on.
 func serve(t *testing.T, id *certstest.Identity, resets int) *fakeMachine {
 	t.Helper()
+	return serveWith(t, &tls.Config{Certificates: []tls.Certificate{id.TLS()}}, resets)
+}
+
+func serveWith(t *testing.T, config *tls.Config, resets int) *fakeMachine {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +59,7 @@ func serve(t *testing.T, id *certstest.Identity, resets int) *fakeMachine {
 			}
 			go func() {
 				defer conn.Close()
-				conn := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{id.TLS()}})
+				conn := tls.Server(conn, config)
 				buf := make([]byte, 4096)
 				for {
 					n, err := conn.Read(buf)
@@ -92,7 +97,7 @@ func TestWaitReady(t *testing.T) {
 			if c.name == "no answer" {
 				limit = 300 * time.Millisecond
 			}
-			err := waitReady(t.Context(), c.machine, defaultService, ca.Pool(), limit)
+			err := waitReady(t.Context(), c.machine, defaultService, &host{roots: ca.Pool()}, limit)
 			if c.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -114,7 +119,7 @@ func TestWaitReadyInterrupted(t *testing.T) {
 	m := serve(t, ca.Issue(certstest.Template{Names: []string{"localhost"}}), 1<<30)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := waitReady(ctx, m, defaultService, ca.Pool(), time.Minute); !errors.Is(err, context.Canceled) {
+	if err := waitReady(ctx, m, defaultService, &host{roots: ca.Pool()}, time.Minute); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }
@@ -123,8 +128,24 @@ func TestWaitReadyInterrupted(t *testing.T) {
 func TestAdvice(t *testing.T) {
 	ca := certstest.NewCA(t, certstest.Template{})
 	m := serve(t, ca.Issue(certstest.Template{Names: []string{"localhost"}}), 0)
+	take(t, advice(m.addr, ca.WritePEM(t), "", "", true, time.Second))
+	// The same with another authority's file must fail, or success would
+	// mean nothing.
+	other := certstest.NewCA(t, certstest.Template{}).WritePEM(t)
+	for _, line := range strings.Split(advice(m.addr, other, "", "", true, time.Second), "\n") {
+		if command, ok := strings.CutPrefix(line, "  "); ok {
+			if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err == nil {
+				t.Errorf("%s\nsucceeded without the right authority\n%s", command, out)
+			}
+		}
+	}
+}
+
+// take runs the commands of an advice, which must work.
+func take(t *testing.T, text string) {
+	t.Helper()
 	var commands []string
-	for _, line := range strings.Split(advice(m.addr, ca.WritePEM(t), true, time.Second), "\n") {
+	for _, line := range strings.Split(text, "\n") {
 		if command, ok := strings.CutPrefix(line, "  "); ok {
 			commands = append(commands, command)
 		}
@@ -142,16 +163,32 @@ func TestAdvice(t *testing.T) {
 			}
 		}
 	}
-	// The same with another authority's file must fail, or success would
-	// mean nothing.
-	other := certstest.NewCA(t, certstest.Template{}).WritePEM(t)
-	for _, line := range strings.Split(advice(m.addr, other, true, time.Second), "\n") {
-		if command, ok := strings.CutPrefix(line, "  "); ok {
-			if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err == nil {
-				t.Errorf("%s\nsucceeded without the right authority\n%s", command, out)
-			}
-		}
+}
+
+// A firmware that asks for a certificate gets the development one, which is in the advice.
+func TestAdviceToClients(t *testing.T) {
+	ca := certstest.NewCA(t, certstest.Template{})
+	seen := make(chan bool, 100)
+	m := serveWith(t, &tls.Config{
+		Certificates: []tls.Certificate{ca.Issue(certstest.Template{Names: []string{"localhost"}}).TLS()},
+		ClientAuth:   tls.RequireAnyClientCert, ClientCAs: ca.Pool(),
+		VerifyConnection: func(s tls.ConnectionState) error { seen <- len(s.PeerCertificates) == 1; return nil },
+	}, 0)
+	client := ca.Issue(certstest.Template{Client: true})
+	h := &host{roots: ca.Pool(), certificate: client.TLS()}
+	if err := waitReady(t.Context(), m, defaultService, h, time.Minute); err != nil || !h.asked {
+		t.Fatalf("asked: %v, %v", h.asked, err)
 	}
+	select {
+	case shown := <-seen:
+		if !shown {
+			t.Error("the certificate was not shown")
+		}
+	case <-time.After(time.Minute):
+		t.Error("the firmware refuses the certificate")
+	}
+	certFile, keyFile := client.WritePEM(t)
+	take(t, advice(m.addr, ca.WritePEM(t), certFile, keyFile, true, time.Second))
 }
 
 func lookPath(t *testing.T, name string) bool {
