@@ -111,6 +111,37 @@ func TestAllDocuments(t *testing.T) {
 	})
 }
 
+// TestFilesAreNamed: before a block that belongs into a file, the text says into which; a
+// reader sees nothing of what stands beside its fence.
+func TestFilesAreNamed(t *testing.T) {
+	named := 0
+	text := map[string][]string{}
+	eachBlock(t, func(file string, b transcript.Block) {
+		if b.File == "" {
+			return
+		}
+		named++
+		if text[file] == nil {
+			data, err := os.ReadFile(filepath.Join("../..", file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text[file] = strings.Split(string(data), "\n")
+		}
+		before := text[file][:b.Line-1]
+		// In the section; blocks of one paragraph are named together.
+		for i := len(before) - 1; i >= 0 && !strings.HasPrefix(before[i], "## "); i-- {
+			if strings.Contains(before[i], "`"+b.File+"`") {
+				return
+			}
+		}
+		t.Errorf("%s:%d: the text doesn't say that this is `%s`", file, b.Line, b.File)
+	})
+	if named == 0 {
+		t.Error("no document has a file")
+	}
+}
+
 // eachBlock calls found with the fenced blocks of all documents.
 func eachBlock(t *testing.T, found func(file string, b transcript.Block)) {
 	t.Helper()
