@@ -29,6 +29,11 @@ type cut struct {
 	rewrite func(text string) (string, bool)
 
 	tag string // a build tag with which the cut isn't made
+
+	// unnamed are words of which the sources of the program must have none for the cut to
+	// be made: whoever needs what it takes has to name it there. The standard library's
+	// own packages, and the one that is cut, don't count.
+	unnamed []string
 }
 
 // A part is what a cut changes in one more file.
@@ -119,8 +124,9 @@ func editAll(text string, edits []edit) (string, bool) {
 // command's -toolexec that gives them to the compiler and the assembler. (Its -overlay takes no files of
 // modules, nor of a toolchain that was downloaded as one.) goroot is where the toolchain
 // is, dirs are the directories of modules. It returns the script's name, empty if there
-// is nothing to do or no shell to run it, and what is cut. tagged reports whether a build tag is set.
-func makeCuts(temp, goroot string, dirs map[string]string, tagged func(tag string) bool) (script string, made []Cut, err error) {
+// is nothing to do or no shell to run it, and what is cut. needs reports whether the program needs
+// what a cut takes.
+func makeCuts(temp, goroot string, dirs map[string]string, needs func(c *cut, root string) bool) (script string, made []Cut, err error) {
 	if runtime.GOOS == "windows" {
 		return "", nil, nil
 	}
@@ -133,9 +139,9 @@ func makeCuts(temp, goroot string, dirs map[string]string, tagged func(tag strin
 			root = dirs[c.module]
 		}
 		switch {
-		case c.tag != "" && tagged(c.tag):
-			continue
 		case root == "" || strings.ContainsAny(root, "'\n"): // not there, or nothing for a shell
+			continue
+		case needs(c, root):
 			continue
 		case c.omit != "":
 			fmt.Fprintf(&cases, "'%s/'*'%s') continue ;;\n", root, c.omit)

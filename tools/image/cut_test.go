@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"ingot.dev/board/boards"
 )
 
 // sources returns where the toolchain and gVisor are.
@@ -134,12 +136,68 @@ func TestSilentLock(t *testing.T) {
 func TestCutAndTag(t *testing.T) {
 	goroot, dirs := sources(t)
 	for _, tag := range []string{"", "lockdep"} {
-		_, made, err := makeCuts(t.TempDir(), goroot, dirs, func(t string) bool { return t == tag })
+		_, made, err := makeCuts(t.TempDir(), goroot, dirs, func(c *cut, _ string) bool { return tag != "" && c.tag == tag })
 		if err != nil {
 			t.Fatal(err)
 		}
 		if runtime.GOOS != "windows" && slices.Contains(made, Cut{gvisor, "names of gVisor's locks"}) != (tag == "") {
 			t.Errorf("tag %q: cuts %v", tag, made)
+		}
+	}
+}
+
+// Words are looked for in all of the program but the standard library and the package that
+// is cut, as the go command sees it; where that can't be, they count as found.
+func TestNamed(t *testing.T) {
+	dir := module(t, map[string]string{
+		"app/main.go":      "package main\n\nimport (\n\t_ \"log/slog\"\n\t_ \"example.test/app/lib\"\n)\n\nfunc main() {}\n",
+		"lib/lib.go":       "package lib\n\nvar InLib int\n",
+		"lib/lib_test.go":  "package lib\n\nvar inTest int\n",
+		"lib/x_windows.go": "package lib\n\nvar elsewhere int\n",
+		"other/other.go":   "package other\n\nvar inOther int\n",
+	})
+	more := filepath.Join(dir, "more.txt")
+	if err := os.WriteFile(more, []byte("package main\n\nvar inOverlay int\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	overlay := filepath.Join(dir, "overlay.json")
+	if err := writeReplace(overlay, map[string]string{filepath.Join(dir, "app", "more.go"): more}); err != nil {
+		t.Fatal(err)
+	}
+	board, err := boards.ByName("imx6ulevk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		words   []string
+		pkg     string
+		overlay string
+		tests   bool
+		want    bool
+	}{
+		{words: []string{"InLib"}, want: true},
+		{words: []string{"nowhere", "InLi"}, want: true},
+		{words: []string{"inOverlay"}, want: true},
+		{words: []string{"NewJSONHandler", "nowhere", "elsewhere", "inOther", "inTest"}},
+		{words: []string{"inTest"}, pkg: "./lib", tests: true, want: true},
+		{words: []string{"inTest"}, pkg: "./lib"},
+		{words: []string{"nowhere"}, pkg: "./none", want: true},
+		{words: []string{"nowhere"}, overlay: "none.json", want: true},
+		{pkg: "./none"},
+	} {
+		b := builder{opt: Options{Package: []string{"./app"}, Dir: dir}, board: board, tests: c.tests}
+		if c.pkg != "" {
+			b.opt.Package[0] = c.pkg
+		}
+		if c.overlay == "" {
+			c.overlay = overlay
+		}
+		named := b.names(testContext(t), c.overlay)
+		if got := named(&cut{unnamed: c.words, files: []string{"sub/a.go"}}, dir); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+		if c.want && c.pkg == "" && c.overlay == overlay && c.words[0] == "InLib" && named(&cut{unnamed: c.words, files: []string{"lib/lib.go"}}, dir) {
+			t.Errorf("%+v: found in what is cut", c)
 		}
 	}
 }
@@ -229,7 +287,7 @@ func overlayOfCuts(t *testing.T) string {
 	}
 	temp, replace := t.TempDir(), map[string]string{}
 	for i, c := range cuts {
-		if c.module != "" {
+		if c.module != "" || c.unnamed != nil { // tests name all that there is
 			continue
 		}
 		files, err := c.apply(filepath.Join(goroot, "src"))
@@ -309,12 +367,16 @@ func TestCuts(t *testing.T) {
 		if !slices.Contains(im.Cuts, Cut{gvisor, "gVisor's saving and restoring"}) || !slices.ContainsFunc(im.Cuts, func(c Cut) bool { return c.Module == "" }) {
 			t.Errorf("%s is said to be made with %v", name, im.Cuts)
 		}
+		if slices.Contains(im.Cuts, Cut{"", "encoding/json in slog's text handler"}) == want {
+			t.Errorf("%s is said to be made with %v", name, im.Cuts)
+		}
 		image, err := os.ReadFile(out)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for symbol, want := range map[string]bool{
 			"encoding/json.(*Encoder).Encode":    want,
+			"encoding/json.":                     want, // nor what is there from the start
 			"log/slog.(*TextHandler).Handle":     !want,
 			"regexp.MustCompile":                 false,
 			"crypto/x509.(*CertPool).AppendCert": false,

@@ -14,8 +14,9 @@
 //
 // Two things make images a quarter smaller than that command does: inlining is left to
 // where it makes programs faster (inline.go), and what the linker keeps for no use to a
-// board is cut loose, in a dozen files of the standard library and gVisor, as the
-// compiler reads them (cuts.go). A host without a POSIX shell does without the cuts, and
+// board is cut loose, in some files of the standard library and gVisor, as the
+// compiler reads them (cuts.go). What a program can only need by naming it is cut if none
+// of its sources does (named.go). A host without a POSIX shell does without the cuts, and
 // so does who brings a -toolexec of their own (Options.Flags) or asks for Stock.
 //
 // Cryptography of the standard library that has no assembly for ARM gets ours (asm.go,

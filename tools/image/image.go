@@ -280,6 +280,7 @@ type builder struct {
 	env   []string // of the go command, in addition
 	cuts  []Cut
 
+	tests    bool     // the packages' tests are what is built
 	asm      []string // Image.Assembly
 	portable string   // Image.Portable
 	goroot   []string // environment of the go command that has it work in a link to GOROOT
@@ -295,7 +296,9 @@ func (b *builder) flags(ctx context.Context, temp, overlay string) ([]string, er
 	}
 	var toolexec string
 	if !b.opt.Stock && !hasFlag(b.opt.Flags, "toolexec") { // there can be only one
-		toolexec, b.cuts, err = makeCuts(temp, strings.TrimSpace(goroot), map[string]string{gvisor: gvisorDir}, b.tagged)
+		named := b.names(ctx, overlay)
+		needs := func(c *cut, root string) bool { return c.tag != "" && b.tagged(c.tag) || named(c, root) }
+		toolexec, b.cuts, err = makeCuts(temp, strings.TrimSpace(goroot), map[string]string{gvisor: gvisorDir}, needs)
 		if err != nil {
 			return nil, fmt.Errorf("image: %w", err)
 		}

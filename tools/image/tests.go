@@ -49,7 +49,7 @@ func PrepareTests(ctx context.Context, opt Options, dir string) (*Tests, error) 
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
 	}
-	b := builder{opt: opt, board: board, stamp: stamp}
+	b := builder{opt: opt, board: board, stamp: stamp, tests: true}
 	if len(opt.Package) == 0 {
 		b.opt.Package = []string{"."}
 	}
