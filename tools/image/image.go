@@ -436,7 +436,11 @@ type goError struct {
 }
 
 func (e *goError) Error() string {
-	return fmt.Sprintf("image: go %s: %v\n%s", e.command, e.err, e.stderr)
+	text := fmt.Sprintf("image: go %s: %v\n%s", e.command, e.err, e.stderr)
+	if strings.Contains(e.stderr, "certs/image: no matching files found") {
+		text += "\nThat is the certificate store: 'ingot certs init certs' in the program's folder makes one for development."
+	}
+	return text
 }
 
 // Unwrap has what the go command was told by the system, too, if its text shows it.

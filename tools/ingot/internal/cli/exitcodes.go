@@ -19,6 +19,7 @@ import (
 	"ingot.dev/qemu"
 	"ingot.dev/tools/image"
 	"ingot.dev/tools/imx"
+	"ingot.dev/tools/ingot/internal/devrun"
 	"ingot.dev/tools/ingot/internal/flash"
 	"ingot.dev/tools/ingot/internal/sizes"
 	"ingot.dev/tools/ingot/internal/storeedit"
@@ -100,7 +101,7 @@ func exitCode(ctx context.Context, err error) int {
 	case is(storeedit.ErrExists, fs.ErrPermission, fs.ErrExist, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EFBIG,
 		flash.ErrNotDisk, flash.ErrTooSmall, flash.ErrInUse, flash.ErrVerify, image.ErrOutput):
 		return ExitOutput
-	case is(storeedit.ErrUnsound, fs.ErrNotExist, syscall.ENOTDIR, sizes.ErrNoSymbols, imx.ErrInvalid), errors.As(err, &file), errors.As(err, &format):
+	case is(storeedit.ErrUnsound, fs.ErrNotExist, syscall.ENOTDIR, sizes.ErrNoSymbols, imx.ErrInvalid, devrun.ErrNoAuthority), errors.As(err, &file), errors.As(err, &format):
 		return ExitInput
 	}
 	return ExitFailure

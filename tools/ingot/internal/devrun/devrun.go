@@ -30,6 +30,9 @@ var (
 	// ErrNotReady says that the image did not answer within the limit, or
 	// not with the right certificate.
 	ErrNotReady = errors.New("the image did not get ready")
+	// ErrNoAuthority says that there is no file of the authority by whose certificates
+	// the firmware is known to be ready.
+	ErrNoAuthority = errors.New("the firmware's authority is not known")
 	// ErrEnded says that the guest ended by itself.
 	ErrEnded = errors.New("the firmware ended")
 )
@@ -138,6 +141,9 @@ func run(ctx context.Context, opt Options, r *Result) error {
 	h.roots, err = readRoots(caFile)
 	if errors.Is(err, fs.ErrNotExist) && len(opt.Services) > 0 {
 		caFile, err = "", nil // the authority is somebody else's
+	} else if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s is not there; put the authority of its certificates there, or make new ones for development: ingot certs init --force %s",
+			ErrNoAuthority, shortest(caFile), ShellWord(shortest(dir)))
 	}
 	if err != nil {
 		return err
