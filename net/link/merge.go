@@ -2,6 +2,7 @@ package link
 
 import (
 	"encoding/binary"
+	"io"
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
@@ -35,11 +36,16 @@ type batch struct {
 	open  [openMax]int
 	opens int
 
+	// stream is the one of them that payload came for last; -1 for none.
+	stream int
+
+	chain chain // that is copied out of the ring
+
 	merged, coalesced int // frames saved
 }
 
 func (b *batch) reset() {
-	b.n, b.opens, b.merged, b.coalesced = 0, 0, 0, 0
+	b.n, b.opens, b.stream, b.merged, b.coalesced = 0, 0, -1, 0, 0
 }
 
 // full reports whether the batch takes no more frames.
@@ -74,6 +80,7 @@ func (b *batch) add(ring []byte) {
 			continue
 		}
 		if b.join(first, f, i) {
+			b.stream = b.open[slot]
 			return
 		}
 		if f.class == pureAck {
@@ -83,15 +90,28 @@ func (b *batch) add(ring []byte) {
 			}
 			f.keep = f.ack == b.frames[first.last].ack
 		}
+		b.opened(f, b.open[slot], i)
 		b.open[slot] = i
 		return
 	}
+	replaced := -1
 	if b.opens == openMax {
+		replaced = b.open[0]
 		copy(b.open[:], b.open[1:])
 		b.opens--
 	}
+	b.opened(f, replaced, i)
 	b.open[b.opens] = i
 	b.opens++
+}
+
+// opened notes that f, the frame i, is open in the place of another, or of none.
+func (b *batch) opened(f *frame, replaced, i int) {
+	if f.class == payload {
+		b.stream = i
+	} else if b.stream == replaced {
+		b.stream = -1
+	}
 }
 
 // join appends f to the chain of first when f's data continues it.
@@ -157,13 +177,30 @@ func (b *batch) packet(i, from int) *buffer.View {
 
 	v := buffer.NewView(int(f.data) - from + f.total)
 	v.Write(head[from:])
-	flags := f.flags()
-	for j := i; j >= 0; {
-		g := &b.frames[j]
-		v.Write(g.ring[g.data:])
-		flags |= g.flags()
-		j, g.next, g.drop = g.next, -1, true
-	}
-	v.AsSlice()[int(f.tcp)-from+13] = byte(flags)
+	c := &b.chain
+	c.b, c.next, c.flags = b, i, f.flags()
+	v.ReadFrom(c)
+	v.AsSlice()[int(f.tcp)-from+13] = byte(c.flags)
 	return v
+}
+
+// A chain is read as the payload of its frames, all at once: a view has room for it.
+type chain struct {
+	b     *batch
+	next  int
+	flags header.TCPFlags // of the frames that were read
+}
+
+// Read implements io.Reader.
+func (c *chain) Read(p []byte) (n int, err error) {
+	if len(p) == 0 { // which a view asks for first
+		return 0, nil
+	}
+	for c.next >= 0 {
+		g := &c.b.frames[c.next]
+		n += copy(p[n:], g.ring[g.data:])
+		c.flags |= g.flags()
+		c.next, g.next, g.drop = g.next, -1, true
+	}
+	return n, io.EOF
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
 
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -94,9 +95,17 @@ func text(t testing.TB, p []byte) string {
 
 // put runs frames through one batch and returns the packets.
 func put(b *batch, frames ...[]byte) (packets [][]byte, checked []bool) {
+	return putBy(b, func(f []byte) {
+		if !b.follow(f) {
+			b.add(f)
+		}
+	}, frames)
+}
+
+func putBy(b *batch, add func([]byte), frames [][]byte) (packets [][]byte, checked []bool) {
 	b.reset()
 	for _, f := range frames {
-		b.add(f)
+		add(f)
 	}
 	for i := range b.n {
 		if v := b.packet(i, 0); v != nil {
@@ -298,6 +307,7 @@ func FuzzMergeBytes(f *testing.F) {
 		}
 		x := &batch{trusted: trusted}
 		packets, _ := put(x, a, b)
+		sameByFollowing(t, [][]byte{a, b, a, b})
 		if x.merged+x.coalesced == 0 {
 			if len(packets) != 2 || !bytes.HasPrefix(a, packets[0]) || !bytes.HasPrefix(b, packets[1]) {
 				t.Errorf("changed")
@@ -347,11 +357,87 @@ func FuzzMergeStream(f *testing.F) {
 			frames = append(frames, s.frame())
 		}
 		packets, _ := put(&batch{trusted: trusted}, frames...)
+		sameByFollowing(t, frames)
 		before, after := digest(frames), digest(packets)
 		if before != after {
 			t.Errorf("script %x\nbefore %s\nafter  %s", script, before, after)
 		}
 	})
+}
+
+// sameByFollowing compares what comes of frames that follow a stream with what comes of
+// them when each is looked at, field by field.
+func sameByFollowing(t *testing.T, frames [][]byte) (followed int) {
+	t.Helper()
+	x, y := &batch{trusted: true}, &batch{trusted: true}
+	got, gotChecked := putBy(x, func(f []byte) {
+		if x.follow(f) {
+			followed++
+		} else {
+			x.add(f)
+		}
+	}, frames)
+	want, wantChecked := putBy(y, y.add, frames)
+	if !slices.EqualFunc(got, want, bytes.Equal) || !slices.Equal(gotChecked, wantChecked) || x.merged != y.merged || x.coalesced != y.coalesced {
+		t.Errorf("%d frames became %d packets, %d merged, %d coalesced, %v; otherwise %d, %d, %d, %v",
+			len(frames), len(got), x.merged, x.coalesced, gotChecked, len(want), y.merged, y.coalesced, wantChecked)
+	}
+	return followed
+}
+
+// A stream is followed, and a frame that differs from what it should be by a bit is judged
+// as it is without that.
+func TestFollow(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		for _, options := range [][]byte{nil, timestamp} {
+			stream := func() (frames [][]byte) {
+				for i := range uint32(4) {
+					frames = append(frames, segment{v6: v6, seq: i * 5, ack: 7 + i, flags: ack, options: options, data: "12345"}.frame())
+				}
+				return frames
+			}
+			if n := sameByFollowing(t, stream()); n != 3 {
+				t.Errorf("IPv6 %v, options %x: %d frames followed", v6, options, n)
+			}
+			headers := len(segment{v6: v6, seq: 1, flags: ack, options: options, data: string(make([]byte, 100))}.frame()) - 100
+			for at := range headers {
+				for bit := range 8 {
+					frames := stream()
+					frames[2][at] ^= 1 << bit
+					sameByFollowing(t, frames)
+				}
+			}
+			for n := range headers + 5 { // cut short
+				frames := stream()
+				frames[2] = frames[2][:n]
+				sameByFollowing(t, frames)
+			}
+			// Something of the same connection, or of another, comes in between.
+			for _, between := range []segment{
+				{v6: v6, seq: 10, ack: 8, flags: ack, options: options},
+				{v6: v6, seq: 10, ack: 8, flags: ack | fin, options: options},
+				{v6: v6, seq: 5, ack: 8, flags: ack, options: options, data: "12345"},
+				{v6: !v6, seq: 10, ack: 8, flags: ack, options: options, data: "12345"},
+				{v6: v6, port: 1, seq: 10, ack: 8, flags: ack, options: options, data: "12345"},
+				{v6: v6, port: 1, seq: 10, ack: 8, flags: ack, options: options},
+			} {
+				frames := stream()
+				sameByFollowing(t, slices.Insert(frames, 2, between.frame()))
+			}
+		}
+	}
+	// More flows than are merged side by side.
+	var frames [][]byte
+	for round := range uint32(3) {
+		for port := range uint16(openMax + 2) {
+			for i := range uint32(2) {
+				frames = append(frames, segment{port: port, seq: (2*round + i) * 5, flags: ack, data: "12345"}.frame())
+			}
+		}
+	}
+	if n := sameByFollowing(t, frames); n == 0 {
+		t.Error("of many flows none was followed")
+	}
 }
 
 // digest says what a receiver makes of packets, flow by flow.

@@ -51,6 +51,9 @@ func (e *Endpoint) drain() bool {
 			break
 		}
 		frames++
+		if b.follow(ring) {
+			continue // an established connection's, and for us, as the one before
+		}
 		if !e.mine(ring) {
 			foreign++
 			continue
