@@ -521,3 +521,16 @@ func TestClose(t *testing.T) {
 		t.Errorf("second Close: %v", err)
 	}
 }
+
+// What a lossy link is measured with (ingot bench --part load) is what the stack does.
+func TestLossRecovery(t *testing.T) {
+	a, _ := pair(t, nictest.WireOptions{})
+	sack, rack, congestion, timeout := a.LossRecovery()
+	if !sack || !rack || congestion != "reno" {
+		t.Errorf("SACK %v, RACK %v, %s", sack, rack, congestion)
+	}
+	// Less than 40 ms would take acknowledgements that Linux delays for losses.
+	if timeout <= 40*time.Millisecond || timeout > 100*time.Millisecond {
+		t.Errorf("timeouts of %v and more", timeout)
+	}
+}

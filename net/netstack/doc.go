@@ -17,7 +17,7 @@
 //
 // IPv4 with ARP; IPv6 with neighbour discovery and stateless addresses (RFC
 // 4861, 4862; name servers by RFC 8106); TCP with SACK, RACK-TLP loss recovery
-// and CUBIC; UDP; answers to ICMP echo; DHCPv4. The stack answers on the
+// and Reno; UDP; answers to ICMP echo; DHCPv4. The stack answers on the
 // loopback addresses too. It never forwards packets.
 //
 // # Limits

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 )
 
 // SocketOptions are what the stack has noted for a connection.
@@ -61,4 +62,18 @@ func (c *Conn) SetHeaders(ttl, tos int) error {
 		}
 		return c.ep.SetSockOptInt(tcpip.IPv4TOSOption, tos)
 	})
+}
+
+// LossRecovery asks the stack what it does about losses, for tests.
+func (s *Stack) LossRecovery() (sack, rack bool, congestion string, minRTO time.Duration) {
+	var on tcpip.TCPSACKEnabled
+	var recovery tcpip.TCPRecovery
+	var control tcpip.CongestionControlOption
+	var timeout tcpip.TCPMinRTOOption
+	for _, o := range []tcpip.GettableTransportProtocolOption{&on, &recovery, &control, &timeout} {
+		if err := s.stack.TransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
+			panic(err.String())
+		}
+	}
+	return bool(on), recovery&tcpip.TCPRACKLossDetection != 0, string(control), time.Duration(timeout)
 }

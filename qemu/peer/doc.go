@@ -4,6 +4,9 @@
 // acknowledges every segment, and looks at all of its connections for each packet; with
 // thousands of them it is what a measurement shows.
 //
+// The wire can have faults, by chance that begins with a seed ([Wire.Disturb]), and what goes
+// over it can be noted with the machine's own time ([DumpArgs]).
+//
 //	wire, err := peer.Listen()
 //	m, err := qemu.Start(ctx, qemu.Config{Image: file, Env: wire.Env(), ExtraArgs: wire.Args("")})
 //	network, err := wire.Open(ctx)

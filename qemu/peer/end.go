@@ -18,6 +18,9 @@ import (
 // (QEMU's net/socket.c).
 const lengthSize = 4
 
+// writeAtOnce is how many frames are written with one system call, at most.
+const writeAtOnce = 32
+
 // Lengths of the rings. What is sent while the receiver's is full is lost.
 const (
 	rxRing = 1024
@@ -29,6 +32,9 @@ type end struct {
 	conn  net.Conn
 	addr  net.HardwareAddr
 	delay time.Duration // of an interrupt, after the frame that it is for
+
+	in, out line       // what happens to frames on the way
+	writing sync.Mutex // to conn
 
 	mu      sync.Mutex
 	changed sync.Cond // on mu: frames have come or gone, closed
@@ -51,6 +57,7 @@ var _ nic.Device = (*end)(nil)
 func newEnd(conn net.Conn, addr net.HardwareAddr, delay time.Duration) *end {
 	e := &end{conn: conn, addr: addr, delay: delay}
 	e.changed.L = &e.mu
+	e.in.overdue, e.out.overdue = e.arrive, func(frame []byte) { e.write(frame) }
 	for i := range e.rx {
 		e.rx[i] = make([]byte, 0, nic.MaxFrame)
 	}
@@ -90,20 +97,36 @@ func (e *end) receive() {
 			e.fail(fmt.Errorf("peer: the machine was unplugged: %w", err))
 			return
 		}
-		e.mu.Lock()
-		if e.arrived-e.released < rxRing {
-			slot := &e.rx[e.arrived%rxRing]
-			*slot = append((*slot)[:0], frame[:n]...)
-			e.arrived++
-			switch {
-			case e.delay == 0:
-				e.show()
-			case !e.interrupting:
-				e.interrupting = true
-				time.AfterFunc(e.delay, e.interrupt)
-			}
+		e.in.pace(int(n))
+		e.in.pass(frame[:n], e.arrive)
+	}
+}
+
+// arrive puts a frame into the receive ring.
+func (e *end) arrive(frame []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.arrived-e.released < rxRing {
+		slot := &e.rx[e.arrived%rxRing]
+		*slot = append((*slot)[:0], frame...)
+		e.arrived++
+		switch {
+		case e.delay == 0:
+			e.show()
+		case !e.interrupting:
+			e.interrupting = true
+			time.AfterFunc(e.delay, e.interrupt)
 		}
-		e.mu.Unlock()
+	}
+}
+
+// write sends frames, each with its length before it.
+func (e *end) write(frames ...[]byte) {
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	out := net.Buffers(frames)
+	if _, err := out.WriteTo(e.conn); err != nil {
+		e.fail(fmt.Errorf("peer: the machine was unplugged: %w", err))
 	}
 }
 
@@ -121,7 +144,8 @@ func (e *end) interrupt() {
 }
 
 func (e *end) transmit() {
-	var out net.Buffers
+	var out [][]byte
+	add := func(frame []byte) { out = append(out, frame) }
 	for {
 		e.mu.Lock()
 		for e.sent == e.flushed && !e.closed && e.broken == nil {
@@ -135,12 +159,15 @@ func (e *end) transmit() {
 		e.mu.Unlock()
 		out = out[:0]
 		for i := first; i != last; i++ {
-			out = append(out, e.tx[i%txRing])
+			frame := e.tx[i%txRing]
+			e.out.pace(len(frame) - lengthSize)
+			e.out.pass(frame, add)
+			if len(out) >= writeAtOnce {
+				e.write(out...)
+				out = out[:0]
+			}
 		}
-		if _, err := out.WriteTo(e.conn); err != nil {
-			e.fail(fmt.Errorf("peer: the machine was unplugged: %w", err))
-			return
-		}
+		e.write(out...)
 		e.mu.Lock()
 		e.sent = last
 		e.changed.Broadcast()

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"ingot.dev/board/boards"
@@ -20,6 +21,9 @@ const (
 
 const prefix = "/24"
 
+// netID is what QEMU calls the wire.
+const netID = "net0"
+
 // A Wire waits for a machine to be plugged in. Close it when that has ended.
 type Wire struct {
 	// Delay is how long after a frame our end takes notice of it, and of all that have come
@@ -28,6 +32,10 @@ type Wire struct {
 	Delay time.Duration
 
 	listener net.Listener
+
+	mu     sync.Mutex
+	faults Faults
+	end    *end // nil until Open
 }
 
 // Listen makes a wire.
@@ -50,7 +58,7 @@ func (w *Wire) Args(board string) ([]string, error) {
 	for i := range b.QEMU.NICPort {
 		args = append(args, "-nic", fmt.Sprintf("hubport,id=unused%d,hubid=%d,model=%s", i, i+1, b.QEMU.NIC))
 	}
-	return append(args, "-nic", fmt.Sprintf("socket,id=net0,model=%s,connect=%s", b.QEMU.NIC, w.listener.Addr())), nil
+	return append(args, "-nic", fmt.Sprintf("socket,id=%s,model=%s,connect=%s", netID, b.QEMU.NIC, w.listener.Addr())), nil
 }
 
 // Env are settings of package firmware, for qemu.Config.Env: there is no DHCP server.
@@ -69,9 +77,39 @@ func (w *Wire) Open(ctx context.Context) (*netstack.Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("peer: no machine was plugged in: %w", err)
 	}
-	return netstack.Open(ctx, newEnd(conn, net.HardwareAddr{2, 0, 0, 0, 0, 1}, w.Delay), netstack.Config{
+	end := newEnd(conn, net.HardwareAddr{2, 0, 0, 0, 0, 1}, w.Delay)
+	w.mu.Lock()
+	w.end = end
+	end.disturb(w.faults)
+	w.mu.Unlock()
+	return netstack.Open(ctx, end, netstack.Config{
 		Address: netip.MustParsePrefix(Host + prefix), NoIPv6: true, Log: slog.New(slog.DiscardHandler),
 	})
+}
+
+// Disturb has the wire do f to what goes over it from now on, in both directions.
+func (w *Wire) Disturb(f Faults) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = f
+	if w.end != nil {
+		w.end.disturb(f)
+	}
+}
+
+// Lost returns how many frames Faults have cost so far.
+func (w *Wire) Lost() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	if w.end != nil {
+		for _, l := range []*line{&w.end.in, &w.end.out} {
+			l.mu.Lock()
+			n += l.lost
+			l.mu.Unlock()
+		}
+	}
+	return n
 }
 
 // Close lets nobody be plugged in any more.

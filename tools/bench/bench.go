@@ -79,6 +79,8 @@ type amounts struct {
 	countTLS    int64
 	countEchoes int64
 
+	lossyBytes int64 // over a lossy link, in a round
+
 	owned, thousands       int // connections: whose memory is divided among owners, and in all
 	loadEchoes, loadShakes int // under load, in a round; of a client
 
@@ -92,14 +94,14 @@ var (
 		boots: 9, rate: 300 * time.Millisecond, countRate: 50 * time.Millisecond, idle: 5 * time.Second,
 		handshakes: 150, plainBytes: 100e6, tlsBytes: 30e6, echoes: 3000, held: []int{200, 500, 2000},
 		countShakes: 50, countPlain: 20e6, countTLS: 5e6, countEchoes: 500,
-		owned: 200, thousands: 10_000, loadEchoes: 300, loadShakes: 15,
+		lossyBytes: 20e6, owned: 200, thousands: 10_000, loadEchoes: 300, loadShakes: 15,
 		layerCost: 200 * time.Millisecond, layerSamples: 1500 * time.Millisecond,
 	}
 	quickAmounts = amounts{
 		boots: 3, rate: 60 * time.Millisecond, countRate: 15 * time.Millisecond, idle: 2 * time.Second,
 		handshakes: 30, plainBytes: 20e6, tlsBytes: 6e6, echoes: 500, held: []int{100},
 		countShakes: 20, countPlain: 5e6, countTLS: 2e6, countEchoes: 200,
-		owned: 100, thousands: 500, loadEchoes: 100, loadShakes: 5,
+		lossyBytes: 4e6, owned: 100, thousands: 500, loadEchoes: 100, loadShakes: 5,
 		layerCost: 50 * time.Millisecond, layerSamples: 200 * time.Millisecond,
 	}
 )

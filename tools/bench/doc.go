@@ -19,7 +19,8 @@
 //     [Profile] is that alone.
 //   - The benchmark image, with a wire to this program in place of QEMU's user-mode
 //     network (package ingot.dev/qemu/peer): what many connections do to each other, and
-//     to memory. Of the times, ratios within the run count.
+//     to memory, and what a lossy link leaves of a stream. Of the times, ratios within the
+//     run count, and those of the firmware's own clock.
 //
 // The services at the other end, and the protocol, are package
 // ingot.dev/firmware/bench.

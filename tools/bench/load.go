@@ -23,6 +23,21 @@ func (r *run) load(ctx context.Context) error {
 	if err := r.owners(ctx); err != nil {
 		return err
 	}
+	if err := r.onWire(ctx, "", nil, func(ctx context.Context, t *target, c *control) error {
+		for _, step := range []func(context.Context, *target, *control) error{r.thousands, r.echoBeside, r.crowd, r.flood, r.lossy} {
+			if err := step(ctx, t, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	return r.virtual(ctx)
+}
+
+// onWire boots the benchmark image with a wire of its own, and calls f.
+func (r *run) onWire(ctx context.Context, icount string, extra []string, f func(context.Context, *target, *control) error) error {
 	wire, err := peer.Listen()
 	if err != nil {
 		return err
@@ -36,7 +51,7 @@ func (r *run) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := qemu.Start(ctx, qemu.Config{Image: file, Board: r.opt.Board, Env: wire.Env(), ExtraArgs: args})
+	m, err := qemu.Start(ctx, qemu.Config{Image: file, Board: r.opt.Board, ICount: icount, Env: wire.Env(), ExtraArgs: append(args, extra...)})
 	if err != nil {
 		return err
 	}
@@ -47,7 +62,7 @@ func (r *run) load(ctx context.Context) error {
 	}
 	defer stack.Close()
 	network := stack.With(inet.Options{KeepAlive: -1}) // the firmware's own keep-alive probes are enough
-	t := &target{tls: r.client, dial: func(ctx context.Context, port int) (net.Conn, error) {
+	t := &target{tls: r.client, disturb: wire.Disturb, dial: func(ctx context.Context, port int) (net.Conn, error) {
 		return network.DialContext(ctx, "tcp", fmt.Sprintf("%s:%d", peer.Guest, port))
 	}}
 	c, err := r.connect(ctx, m, t)
@@ -55,52 +70,61 @@ func (r *run) load(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
-	for _, step := range []func(context.Context, *target, *control) error{r.thousands, r.echoBeside, r.crowd, r.flood} {
-		if err := step(ctx, t, c); err != nil {
-			return describe(m, err)
-		}
-	}
-	return nil
+	return describe(m, f(ctx, t, c))
 }
 
 // loadRounds is how often times under load are measured. The median of the rounds' own
 // percentiles counts: what else the host does hits some of them.
 const loadRounds = 5
 
+// A stream is what may go on beside something else, over TLS.
+type stream struct {
+	id, title string
+	service   service
+	move      func(halfCloser, int64) (time.Duration, error)
+}
+
+var streamsBeside = []stream{
+	{"out", "while a connection receives at full rate", sourceService, receive},
+	{"in", "while a connection sends at full rate", sinkService, send},
+}
+
+// beside calls f while a stream goes as fast as it can.
+func (t *target) beside(ctx context.Context, s stream, f func() error) error {
+	streaming, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- t.on(streaming, s.service, true, func(c halfCloser) error {
+			_, err := s.move(c, 1<<40)
+			return err
+		})
+	}()
+	err := f()
+	select {
+	case e := <-ended: // by itself
+		return errors.Join(err, fmt.Errorf("the stream beside it: %w", e))
+	default:
+		cancel()
+		<-ended
+		return err
+	}
+}
+
 // echoBeside measures echoes while another connection streams as fast as it can.
 func (r *run) echoBeside(ctx context.Context, t *target, _ *control) error {
 	r.result.section("TLS echo of 64 bytes, under load")
-	for _, tt := range []struct {
-		id, title string
-		service   service
-		move      func(halfCloser, int64) (time.Duration, error)
-	}{
-		{"out", "while a connection receives at full rate", sourceService, receive},
-		{"in", "while a connection sends at full rate", sinkService, send},
-	} {
-		r.say("echoes %s", tt.title)
-		streaming, cancel := context.WithCancel(ctx)
-		ended := make(chan error, 1)
-		go func() {
-			ended <- t.on(streaming, tt.service, true, func(c halfCloser) error {
-				_, err := tt.move(c, 1<<40)
-				return err
-			})
-		}()
-		p50, p99, err := t.echoesUnderLoad(ctx, r.amounts.loadEchoes)
-		select {
-		case e := <-ended: // by itself
-			err = errors.Join(err, fmt.Errorf("the stream beside it: %w", e))
-		default:
-			cancel()
-			<-ended
-		}
-		cancel()
-		if err != nil {
+	for _, s := range streamsBeside {
+		r.say("echoes %s", s.title)
+		var p50, p99 time.Duration
+		if err := t.beside(ctx, s, func() (err error) {
+			p50, p99, err = t.echoesUnderLoad(ctx, r.amounts.loadEchoes)
+			return err
+		}); err != nil {
 			return err
 		}
-		r.result.add("load.echo."+tt.id+".p50", tt.title+", p50", milliseconds(p50), "ms", "")
-		r.result.add("load.echo."+tt.id+".p99", tt.title+", p99", milliseconds(p99), "ms", "")
+		r.result.add("load.echo."+s.id+".p50", s.title+", p50", milliseconds(p50), "ms", "")
+		r.result.add("load.echo."+s.id+".p99", s.title+", p99", milliseconds(p99), "ms", "")
 	}
 	return nil
 }
@@ -218,7 +242,7 @@ func (r *run) thousands(ctx context.Context, t *target, c *control) error {
 	if err != nil {
 		return err
 	}
-	conns, err := t.holdTogether(ctx, n)
+	conns, err := t.holdTogether(ctx, n, patience)
 	defer closeAll(conns)
 	if err != nil {
 		return err
@@ -227,7 +251,7 @@ func (r *run) thousands(ctx context.Context, t *target, c *control) error {
 	for _, tt := range []struct{ id, title string }{{"load.connection", "RAM of each"}, {"load.connection.used", "RAM of each, after an echo"}} {
 		after, err := c.status()
 		if err != nil {
-			return err
+			return fmt.Errorf("with %d connections, %s: %w", n, tt.title, err)
 		}
 		each := func(before, after uint64) float64 { return (float64(after) - float64(before)) / float64(n) / 1e3 }
 		r.result.add(tt.id, tt.title, each(after.Free, before.Free), "KB", fmt.Sprintf("heap %s KB, %s KB of it in use; stacks %s KB",
@@ -241,39 +265,67 @@ func (r *run) thousands(ctx context.Context, t *target, c *control) error {
 	return nil
 }
 
-// patience is how often a connection is tried.
-const patience = 3
+// patience is for how long nobody of those who open connections may succeed before it is
+// said that there are no more. A busy host is no reason: there is progress then, if
+// little. It is longer than one connection may take.
+const patience = 2 * exchangeLimit
+
+// retryPause is how long somebody who was refused waits before he tries again.
+const retryPause = 100 * time.Millisecond
 
 // together is how many connections are opened, and used, at the same time.
 const together = 8
 
-// holdTogether opens n TLS connections. Those that it has made are returned with an
-// error, too.
-func (t *target) holdTogether(ctx context.Context, n int) (conns []*tls.Conn, err error) {
+// A heldError says how many connections there are when no more can be opened.
+type heldError struct {
+	held, wanted int
+	since        time.Duration // that the last one was opened
+	failed       int           // attempts since then
+	last         error
+}
+
+func (e *heldError) Error() string {
+	return fmt.Sprintf("%d of %d connections are open, and for %v no other could be, in %d attempts; the last: %v",
+		e.held, e.wanted, e.since.Round(time.Millisecond), e.failed, e.last)
+}
+
+func (e *heldError) Unwrap() error { return e.last }
+
+// holdTogether opens n TLS connections, and tries for as long as there is one more at least
+// within patience. Those that it has made are returned with an error, too.
+func (t *target) holdTogether(ctx context.Context, n int, patience time.Duration) (conns []*tls.Conn, err error) {
 	var mu sync.Mutex
 	var group sync.WaitGroup
-	left := n
+	begun, failed, progress := 0, 0, time.Now()
 	for range together {
 		group.Go(func() {
 			for {
 				mu.Lock()
-				more := left > 0 && err == nil
-				left--
+				more := begun < n && err == nil
+				begun++
 				mu.Unlock()
 				if !more {
 					return
 				}
-				c, e := t.secure(ctx, bench.PortHeld, nil)
-				for tries := 1; e != nil && tries < patience && ctx.Err() == nil; tries++ {
-					c, e = t.secure(ctx, bench.PortHeld, nil) // it timed out, on a busy host
+				for {
+					c, e := t.secure(ctx, bench.PortHeld, nil)
+					mu.Lock()
+					if e == nil {
+						c.SetDeadline(time.Time{}) // it may be held for longer
+						conns, failed, progress = append(conns, c), 0, time.Now()
+					} else if failed++; err == nil && (ctx.Err() != nil || time.Since(progress) >= patience) {
+						err = &heldError{len(conns), n, time.Since(progress), failed, e}
+					}
+					ended := err != nil
+					mu.Unlock()
+					if e == nil || ended {
+						break
+					}
+					select {
+					case <-time.After(retryPause):
+					case <-ctx.Done():
+					}
 				}
-				mu.Lock()
-				if e != nil {
-					err = errors.Join(err, fmt.Errorf("connection %d of %d: %w", len(conns)+1, n, e))
-				} else {
-					conns = append(conns, c)
-				}
-				mu.Unlock()
 			}
 		})
 	}

@@ -31,6 +31,8 @@ type Metric struct {
 	Reference float64 `json:"reference,omitempty"`
 	// Limit is the most that it should be; zero for none.
 	Limit float64 `json:"limit,omitempty"`
+	// Least is the least that it should be; zero for none.
+	Least float64 `json:"least,omitempty"`
 	Note  string  `json:"note,omitempty"`
 	// Portable is the same, of an image whose cryptography is portable code; zero for
 	// not measured.
@@ -56,7 +58,7 @@ func (r *Result) section(title string) { r.group = title }
 func (r *Result) add(id, title string, value float64, unit, note string) {
 	r.Metrics = append(r.Metrics, Metric{
 		ID: id, Title: title, Value: value, Unit: unit, Note: note,
-		Reference: reference[id], Limit: limits[id], group: r.group,
+		Reference: reference[id], Limit: limits[id], Least: least[id], group: r.group,
 	})
 }
 
@@ -71,13 +73,31 @@ func (r *Result) Metric(id string) (Metric, bool) {
 }
 
 // limits are what a developer should not have to wait longer for, on two cores that have
-// nothing else to do, and what a connection that waits may keep.
+// nothing else to do, what a connection that waits may keep, and how even latencies are.
 var limits = map[string]float64{
 	"image.build":          15,  // s
 	"boot.console":         150, // ms
 	"boot.handshake":       350,
 	"load.connection":      12, // KB
 	"load.connection.used": 12,
+
+	"load.echo.out.p50":     2, // ms
+	"load.echo.out.p99":     8,
+	"load.echo.in.p50":      2,
+	"load.echo.in.p99":      8,
+	"load.own.echo.out.p50": 2,
+	"load.own.echo.out.p99": 8,
+	"load.own.echo.in.p50":  2,
+	"load.own.echo.in.p99":  8,
+
+	"load.handshake.spread":     3, // p99 ÷ p50
+	"load.own.handshake.spread": 3,
+}
+
+// least are what is to be had at least.
+var least = map[string]float64{
+	"load.lossy.in":  0.6, // of the throughput without faults
+	"load.lossy.out": 0.6,
 }
 
 // reference holds TamaGo's figures.
@@ -139,6 +159,10 @@ func (r *Result) WriteTable(w io.Writer) error {
 		if m.Limit != 0 {
 			if limit = number(m.Limit); m.Value > m.Limit {
 				limit += " EXCEEDED"
+			}
+		} else if m.Least != 0 {
+			if limit = "at least " + number(m.Least); m.Value < m.Least {
+				limit += " MISSED"
 			}
 		}
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s%s\t%s\t%s\n", m.Title, number(m.Value), m.Unit, portable, limit, ref, m.Note)

@@ -12,12 +12,15 @@ import (
 	"time"
 
 	"ingot.dev/firmware/bench"
+	"ingot.dev/qemu/peer"
 )
 
 // A target is a running benchmark firmware, wherever that is.
 type target struct {
 	dial func(ctx context.Context, port int) (net.Conn, error)
 	tls  *tls.Config // verifies the firmware's certificate
+
+	disturb func(peer.Faults) // the wire that dial leads over; nil if it can't be
 }
 
 // exchangeLimit bounds everything that is done over one connection, so that a
@@ -91,20 +94,25 @@ func (t *target) control(ctx context.Context) (*control, error) {
 
 func (c *control) Close() error { return c.conn.Close() }
 
+// controlLimit bounds a request: collecting the garbage of thousands of connections takes
+// its time on a host that is busy.
+const controlLimit = 10 * time.Minute
+
 func (c *control) ask(r bench.Request) (a bench.Answer, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.conn.SetDeadline(time.Now().Add(exchangeLimit))
+	asked := time.Now()
+	c.conn.SetDeadline(asked.Add(controlLimit))
 	b, err := json.Marshal(r)
 	if err != nil {
 		return a, err
 	}
 	if _, err := c.conn.Write(append(b, '\n')); err != nil {
-		return a, fmt.Errorf("control connection: %w", err)
+		return a, fmt.Errorf("control connection: asking for %q: %w", r.Op, err)
 	}
 	line, err := c.in.ReadBytes('\n')
 	if err != nil {
-		return a, fmt.Errorf("control connection: %s: %w", r.Op, err)
+		return a, fmt.Errorf("control connection: %q has no answer after %v: %w", r.Op, time.Since(asked).Round(time.Millisecond), err)
 	}
 	if err := json.Unmarshal(line, &a); err != nil {
 		return a, fmt.Errorf("control connection: %w", err)
