@@ -29,7 +29,7 @@ func (s *System) startWatchdog(w devices.Watchdog) error {
 	if err := w.Start(watchdogTime); err != nil {
 		return errors.Join(err, echo.Close())
 	}
-	s.Log.Info("watchdog started", "timeout", watchdogTime, "last reset", w.ResetCause())
+	s.Log.Info("watchdog started", "timeout", watchdogTime, "last reset", w.ResetCause().String())
 	ctx, cancel := context.WithCancel(context.Background())
 	s.guard = cancel
 	go func() {

@@ -1,6 +1,6 @@
 package nic
 
-import "fmt"
+import "strconv"
 
 // LinkState is what the two ends of a link agreed on.
 type LinkState struct {
@@ -21,5 +21,5 @@ func (s LinkState) String() string {
 	if s.Speed == 0 {
 		return "up " + duplex + " duplex"
 	}
-	return fmt.Sprintf("%d Mbit/s %s duplex", s.Speed, duplex)
+	return strconv.Itoa(s.Speed) + " Mbit/s " + duplex + " duplex"
 }

@@ -1,8 +1,10 @@
 package enet
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -35,7 +37,9 @@ func (l *link) init(d *Driver, o Options) error {
 	if l.phy, err = d.findPHY(o.PHYAddresses); err != nil {
 		return err
 	}
-	d.log.Debug("PHY found", "model", l.phy.name, "id", fmt.Sprintf("%04x:%04x", l.phy.id>>16, l.phy.id&0xffff), "address", l.phy.addr)
+	if d.log.Enabled(context.Background(), slog.LevelDebug) {
+		d.log.Debug("PHY found", "model", l.phy.name, "id", fmt.Sprintf("%04x:%04x", l.phy.id>>16, l.phy.id&0xffff), "address", l.phy.addr)
+	}
 	s, err := d.linkState(l.phy)
 	l.Set(s)
 	return err
