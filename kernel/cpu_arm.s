@@ -175,11 +175,16 @@ TEXT ·cleanLine(SB),NOSPLIT,$0-4
 TEXT ·discardLines(SB),NOSPLIT,$0-8
 	MOVW	p+0(FP), R0
 	MOVW	n+4(FP), R1
+	MRC	15, 0, R2, C0, C0, 1 // CTR
+	MOVW	R2>>16, R2
+	AND	$0xf, R2
+	MOVW	$4, R3
+	MOVW	R3<<R2, R2 // bytes of the smallest line of a data cache
 discard:
 	MCR	15, 0, R0, C7, C14, 1 // DCCIMVAC
-	ADD	$32, R0
-	SUB.S	$32, R1
-	BNE	discard
+	ADD	R2, R0
+	SUB.S	R2, R1
+	BHI	discard
 	RET
 
 // func invalidateCode()

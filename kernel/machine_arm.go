@@ -93,7 +93,7 @@ func setVectors(va uint32)
 func cleanLine(va uint32)
 
 //go:noescape
-func discardLines(p unsafe.Pointer, n uint32) // of the data cache, whose contents go to memory; n: a multiple of 32, but 0
+func discardLines(p unsafe.Pointer, n uint32) // of the data cache, whose contents go to memory; n: not 0
 func invalidateCode()
 
 //go:noescape
