@@ -45,7 +45,7 @@ func (e *Endpoint) WriteSegments(generation uint32, head []byte, ipSize int, pay
 	if mss == 0 {
 		mss = rest
 	}
-	e.tx.mu.Lock()
+	e.tx.lock()
 	frames, err := e.cut(head, ipSize, ipSize == header.IPv6MinimumSize, &c, rest, mss)
 	e.dev.FlushTx()
 	e.tx.mu.Unlock()

@@ -24,6 +24,14 @@ type transmitter struct {
 	head [headSize]byte
 }
 
+// lock takes mu, and notes who has to wait for it.
+func (t *transmitter) lock() {
+	if !t.mu.TryLock() {
+		t.late.Store(true)
+		t.mu.Lock()
+	}
+}
+
 // WritePackets implements stack.LinkWriter. It returns when every packet is in
 // the ring and the transmission is started; while the ring is full it waits.
 func (e *Endpoint) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
@@ -33,10 +41,7 @@ func (e *Endpoint) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) 
 		e.stats.txDropped.Add(uint64(len(list)))
 		return len(list), nil
 	}
-	if !e.tx.mu.TryLock() {
-		e.tx.late.Store(true)
-		e.tx.mu.Lock()
-	}
+	e.tx.lock()
 	defer e.tx.mu.Unlock()
 	done := 0
 	var err tcpip.Error

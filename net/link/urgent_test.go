@@ -80,24 +80,37 @@ func TestUrgent(t *testing.T) {
 	}
 	g.frames = nil
 
-	e.tx.mu.Lock()
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		var l stack.PacketBufferList
-		l.PushBack(large(false, ack, 1448, []byte("hello")))
-		e.WritePackets(l)
-	}()
-	for end := time.Now().Add(time.Minute); !e.tx.late.Load(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("a sender that waits isn't noticed")
+	for name, send := range map[string]func(){
+		"packets": func() {
+			var l stack.PacketBufferList
+			l.PushBack(large(false, ack, 1448, []byte("hello")))
+			e.WritePackets(l)
+		},
+		"segments": func() {
+			e.WriteSegments(0, segment{flags: ack}.frame()[:v4Payload+20], 20, nil, 1448, 1, 1, ack, 9)
+		},
+	} {
+		frames := e.Stats().TxFrames
+		e.tx.mu.Lock()
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			send()
+		}()
+		for end := time.Now().Add(time.Minute); !e.tx.late.Load(); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s: a sender that waits isn't noticed", name)
+			}
+		}
+		e.tx.mu.Unlock()
+		if !e.Urgent() || e.Urgent() {
+			t.Errorf("%s: a sender that had to wait isn't urgent once", name)
+		}
+		<-sent
+		if e.Stats().TxFrames != frames+1 {
+			t.Errorf("%s: nothing was sent", name)
 		}
 	}
-	e.tx.mu.Unlock()
-	if !e.Urgent() || e.Urgent() {
-		t.Error("a sender that had to wait isn't urgent once")
-	}
-	<-sent
 
 	if plain := New(&port{}, Options{}); plain.Urgent() {
 		t.Error("a port that can't be looked into is urgent")
