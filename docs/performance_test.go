@@ -104,7 +104,8 @@ func figureTable(t *testing.T, r *bench.Result) string {
 		{"TLS sent, beside the cipher", beside("tls-out"), 4.5},
 		{"handshake of a server, X25519, instructions", value(t, r, "count.handshake.x25519"), 11.3e6},
 		{"handshake of a server, default groups", full, 13.2e6},
-		{"resumed handshake with an echo ÷ full handshake", value(t, r, "count.handshake.resumed") / full, 0.45},
+		{"resumed ÷ full handshake, both ends, X25519", value(t, r, "count.both-ends-p256-x25519-resumed") / value(t, r, "count.both-ends-p256-x25519-full"), 0.45},
+		{"the same of a server alone, default groups and an echo", value(t, r, "count.handshake.resumed") / full, 0.45},
 		{"TCP echo of 64 bytes, instructions", value(t, r, "count.echo.plain"), 50e3},
 		{"TLS echo of 64 bytes", value(t, r, "count.echo.tls"), 80e3},
 	} {
