@@ -1,9 +1,13 @@
 package e2e
 
 import (
+	"crypto/ecdh"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"testing"
+
+	"golang.org/x/crypto/cryptobyte"
 )
 
 // Alerts: RFC 8446, section 6 and appendix B.2.
@@ -74,6 +78,37 @@ func TestALPN(t *testing.T) {
 		_, err := connect(testContext(t), m, config)
 		alerted(t, err, alertNoApplicationProto)
 	})
+}
+
+// A client that asks for Encrypted Client Hello with a key that isn't the server's learns so
+// from a server that has proved to be the one of its public name.
+func TestECHRefused(t *testing.T) {
+	m := serve(t)
+	key, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b cryptobyte.Builder // RFC 9849, 4
+	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
+		b.AddUint16(0xfe0d)
+		b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
+			b.AddUint8(1)       // its number
+			b.AddUint16(0x0020) // DHKEM(X25519, HKDF-SHA256)
+			b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(key.PublicKey().Bytes()) })
+			b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddUint32(0x0001_0001) }) // HKDF-SHA256, AES-128-GCM
+			b.AddUint8(32)
+			b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte("alt.ingot.test")) })
+			b.AddUint16(0)
+		})
+	})
+	config := clientConfig()
+	config.ServerName = "deep.alt.ingot.test"
+	config.EncryptedClientHelloConfigList = b.BytesOrPanic()
+	_, err = connect(testContext(t), m, config)
+	if refused, ok := errors.AsType[*tls.ECHRejectionError](err); !ok || len(refused.RetryConfigList) != 0 {
+		t.Errorf("Encrypted Client Hello: %v", err)
+	}
+	mustEcho(t, mustConnect(t, m, clientConfig()), 100)
 }
 
 func TestSNI(t *testing.T) {

@@ -258,6 +258,53 @@ func TestFIPSRandom(t *testing.T) {
 	}
 }
 
+// crypto/tls without Encrypted Client Hello passes those of its tests that do without, too.
+func TestWithoutECH(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs tests of the standard library")
+	}
+	overlay := overlayOf(t, func(c *cut) bool { return c.name == "Encrypted Client Hello" })
+	cmd := exec.CommandContext(testContext(t), "go", "test", "-short", "-vet=off", "-v", "-overlay="+overlay,
+		"-run=^Test(Handshake|Client|Server|Resum|HelloRetry|VerifyHostname|Version|ALPN|KeyUpdate|QUIC|Marshal)", "-skip=ECH", "crypto/tls")
+	out, err := cmd.CombinedOutput()
+	if err != nil || bytes.Count(out, []byte("--- PASS: Test")) < 20 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// A program has Encrypted Client Hello if it names it.
+func TestECHNamed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles for the target")
+	}
+	if runtime.GOOS == "windows" {
+		t.Skip("cuts need a shell")
+	}
+	dir := module(t, map[string]string{
+		"without/main.go": tlsProgram,
+		"with/main.go":    strings.Replace(tlsProgram, "nil)\n", "&tls.Config{EncryptedClientHelloConfigList: []byte(os.Args[1])})\n", 1),
+	})
+	for name, want := range map[string]bool{"without": false, "with": true} {
+		out := filepath.Join(dir, name+".elf")
+		im, err := Build(testContext(t), Options{Package: []string{"./" + name}, Dir: dir, Output: out, Symbols: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(im.Cuts, Cut{"", "Encrypted Client Hello"}) == want {
+			t.Errorf("%s is made with %v", name, im.Cuts)
+		}
+		b, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, symbol := range []string{"crypto/hpke.NewSender", "crypto/tls.decodeInnerClientHello.func"} {
+			if bytes.Contains(b, []byte(symbol)) != want {
+				t.Errorf("%s: %s is there: %v", name, symbol, !want)
+			}
+		}
+	}
+}
+
 // Connections that rest behave as others: the tests of tlsio on our own network, with the
 // crypto/tls that images have.
 func TestRestingConnections(t *testing.T) {
@@ -277,6 +324,12 @@ func TestRestingConnections(t *testing.T) {
 // library. Unlike -toolexec, it leaves the rest of that as the cache has it.
 func overlayOfCuts(t *testing.T) string {
 	t.Helper()
+	return overlayOf(t, func(c *cut) bool { return c.unnamed == nil }) // tests name all that there is
+}
+
+// overlayOf does so for some of the cuts.
+func overlayOf(t *testing.T, wanted func(*cut) bool) string {
+	t.Helper()
 	goroot, _ := sources(t)
 	modules, err := (&builder{}).run(testContext(t), "env", "GOMODCACHE")
 	if err != nil {
@@ -287,7 +340,7 @@ func overlayOfCuts(t *testing.T) string {
 	}
 	temp, replace := t.TempDir(), map[string]string{}
 	for i, c := range cuts {
-		if c.module != "" || c.unnamed != nil { // tests name all that there is
+		if c.module != "" || !wanted(&c) {
 			continue
 		}
 		files, err := c.apply(filepath.Join(goroot, "src"))

@@ -67,6 +67,55 @@ var cuts = append([]cut{
 		}}},
 	},
 	{
+		// 75 KB: Encrypted Client Hello, with hybrid public keys in all of their kinds, for
+		// whoever sets a field of tls.Config. What asks for it without keys is answered
+		// as ever.
+		name:    "Encrypted Client Hello",
+		unnamed: []string{"EncryptedClientHello"},
+		files:   []string{"crypto/tls/ech.go"},
+		edits: []edit{
+			{
+				"func parseECHConfigList(data []byte) ([]echConfig, error) {\n",
+				"var errNoECH = errors.New(\"tls: an image has Encrypted Client Hello if its program's sources name it\"); func parseECHConfigList(data []byte) ([]echConfig, error) { return nil, errNoECH }; func _(data []byte) ([]echConfig, error) {\n",
+			},
+			{
+				"func pickECHConfig(list []echConfig) (*echConfig, hpke.PublicKey, hpke.KDF, hpke.AEAD) {\n",
+				"func pickECHConfig(list []echConfig) (*echConfig, hpke.PublicKey, hpke.KDF, hpke.AEAD) { return nil, nil, nil, nil }; func _(list []echConfig) (*echConfig, hpke.PublicKey, hpke.KDF, hpke.AEAD) {\n",
+			},
+			{
+				"func computeAndUpdateOuterECHExtension(outer, inner *clientHelloMsg, ech *echClientContext, useKey bool) error {\n",
+				"func computeAndUpdateOuterECHExtension(outer, inner *clientHelloMsg, ech *echClientContext, useKey bool) error { return errNoECH }; func _(outer, inner *clientHelloMsg, ech *echClientContext, useKey bool) error {\n",
+			},
+			{
+				"func decodeInnerClientHello(outer *clientHelloMsg, encoded []byte) (*clientHelloMsg, error) {\n",
+				"func decodeInnerClientHello(outer *clientHelloMsg, encoded []byte) (*clientHelloMsg, error) { return nil, errNoECH }; func _(outer *clientHelloMsg, encoded []byte) (*clientHelloMsg, error) {\n",
+			},
+			{
+				"func decryptECHPayload(context *hpke.Recipient, hello, payload []byte) ([]byte, error) {\n",
+				"func decryptECHPayload(context *hpke.Recipient, hello, payload []byte) ([]byte, error) { return nil, errNoECH }; func _(context *hpke.Recipient, hello, payload []byte) ([]byte, error) {\n",
+			},
+			{
+				"func buildRetryConfigList(keys []EncryptedClientHelloKey) ([]byte, error) {\n",
+				"func buildRetryConfigList(keys []EncryptedClientHelloKey) ([]byte, error) { return nil, errNoECH }; func _(keys []EncryptedClientHelloKey) ([]byte, error) {\n",
+			},
+			{ // as far as it goes without keys
+				"func (c *Conn) processECHClientHello(outer *clientHelloMsg, echKeys []EncryptedClientHelloKey) (*clientHelloMsg, *echServerContext, error) {\n",
+				"func (c *Conn) processECHClientHello(outer *clientHelloMsg, echKeys []EncryptedClientHelloKey) (*clientHelloMsg, *echServerContext, error) { " +
+					"if len(echKeys) != 0 { c.sendAlert(alertInternalError); return nil, nil, errNoECH }; " +
+					"switch echType, _, _, _, _, err := parseECHExt(outer.encryptedClientHello); { " +
+					"case errors.Is(err, errInvalidECHExt): c.sendAlert(alertIllegalParameter); return nil, nil, errInvalidECHExt; " +
+					"case err != nil: c.sendAlert(alertDecodeError); return nil, nil, errInvalidECHExt; " +
+					"case echType == innerECHExt: return outer, &echServerContext{inner: true}, nil }; " +
+					"return outer, nil, nil }; " +
+					"func (c *Conn) _(outer *clientHelloMsg, echKeys []EncryptedClientHelloKey) (*clientHelloMsg, *echServerContext, error) {\n",
+			},
+		},
+		also: []part{{file: "crypto/tls/handshake_client.go", edits: []edit{{
+			"\t\tech.encapsulatedKey, ech.hpkeContext, err = hpke.NewSender(echPK, kdf, aead, info)\n",
+			"\t\t_, _, err = echPK, info, errNoECH\n",
+		}}}},
+	},
+	{
 		// 20 KB: the authorities of a Linux system, from files. A board has none,
 		// and what is returned is what the search for them ends with.
 		name:  "files with a system's authorities",
