@@ -210,3 +210,17 @@ func TestOwnerOf(t *testing.T) {
 		t.Error("the runtime's own has another place")
 	}
 }
+
+func TestEvenness(t *testing.T) {
+	var e evenness
+	for _, slowest := range []int{300, 100, 500, 200, 900} {
+		took := make([]time.Duration, 99)
+		for i := range took {
+			took[i] = 100
+		}
+		e.add(append(took, time.Duration(slowest), time.Duration(slowest)))
+	}
+	if e.ratio() != 3 || median(e.halves) != 100 || e.note() != "rounds: 1.00 to 9.00" {
+		t.Errorf("%v, %v, %s", e.ratio(), e.halves, e.note())
+	}
+}

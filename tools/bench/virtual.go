@@ -27,7 +27,7 @@ func (r *run) virtual(ctx context.Context) error {
 	defer os.Remove(dump)
 	var streams []stream
 	var echoPorts [][]uint16
-	var shakePorts []uint16
+	var shakePorts [crowdRounds][]uint16
 	if err := r.onWire(ctx, countMode, peer.DumpArgs(dump), func(ctx context.Context, t *target, _ *control) error {
 		for _, s := range streamsBeside {
 			r.say("echoes %s, by the firmware's clock", s.title)
@@ -42,8 +42,8 @@ func (r *run) virtual(ctx context.Context) error {
 			streams, echoPorts = append(streams, s), append(echoPorts, ports)
 		}
 		r.say("handshakes of %d clients at a time, by the firmware's clock", crowdSize)
-		for range loadRounds {
-			if _, err := t.noting(&shakePorts).crowd(ctx, crowdSize, r.amounts.loadShakes); err != nil {
+		for round := range crowdRounds {
+			if _, err := t.noting(&shakePorts[round]).crowd(ctx, crowdSize, r.amounts.loadShakes); err != nil {
 				return err
 			}
 		}
@@ -70,13 +70,16 @@ func (r *run) virtual(ctx context.Context) error {
 		r.result.add("load.own.echo."+s.id+".p50", "an echo "+s.title+", p50", milliseconds(percentile(took, 50)), "ms", "")
 		r.result.add("load.own.echo."+s.id+".p99", "p99", milliseconds(percentile(took, 99)), "ms", note)
 	}
-	took := answers.handshakes(shakePorts)
-	if want := loadRounds * crowdSize * r.amounts.loadShakes; len(took) != want {
-		return fmt.Errorf("of %d handshakes the wire saw %d", want, len(took))
+	var even evenness
+	for _, ports := range shakePorts {
+		took := answers.handshakes(ports)
+		if want := crowdSize * r.amounts.loadShakes; len(took) != want {
+			return fmt.Errorf("of %d handshakes the wire saw %d", want, len(took))
+		}
+		even.add(took)
 	}
-	p50, p99 := percentile(took, 50), percentile(took, 99)
-	r.result.add("load.own.handshake.p50", fmt.Sprintf("from SYN to a server's Finished, of %d at a time, p50", crowdSize), milliseconds(p50), "ms", "")
-	r.result.add("load.own.handshake.spread", "p99 ÷ p50", float64(p99)/float64(p50), "", "")
+	r.result.add("load.own.handshake.p50", fmt.Sprintf("from SYN to a server's Finished, of %d at a time, p50", crowdSize), milliseconds(median(even.halves)), "ms", "")
+	r.result.add("load.own.handshake.spread", "p99 ÷ p50", even.ratio(), "", even.note())
 	return nil
 }
 
