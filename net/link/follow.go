@@ -1,54 +1,43 @@
 package link
 
-import (
-	"encoding/binary"
-
-	"gvisor.dev/gvisor/pkg/tcpip/header"
-)
+import "math/bits"
 
 // Of a stream's segments nearly all come right after the one before, and differ from it in
 // a few fields of their headers. Those are found to belong to it here, by comparing words:
 // a fifth of the instructions that it takes to look at a frame and to compare it with
 // others field by field. What isn't of that kind takes the long way, with the same result.
 
-// steady4 and steady6 say which bits are the same in the headers of all segments that
-// merge, from Ethernet's to TCP's urgent pointer: all but IP's length, identification and
-// checksum, and TCP's sequence and acknowledgement numbers, PSH flag, window and checksum.
-// Behind them are TCP's options, which are the same too. Words are little-endian.
-var (
-	steady4 = [...]uint32{
-		all, all, all, all, 0, all, 0xffff0000, all, all,
-		0x0000ffff, 0, 0xf7ff0000, 0,
-	}
-	steady6 = [...]uint32{
-		all, all, all, all, 0x0000ffff, all, all, all, all, all, all, all, all, all,
-		0x0000ffff, 0, 0xf7ff0000, 0,
-	}
-)
-
-const all = 0xffffffff
-
-// alike reports whether the headers in front of the payload of f have the steady bits of
-// g's, which is looked at and of class payload.
+// alike reports whether the headers of f are those of g, but for what differs among
+// segments that merge: IP's length, identification and checksum, and TCP's sequence and
+// acknowledgement numbers, PSH flag, window and checksum. g is looked at, and of class
+// payload. Words are little-endian.
 func (f *frame) alike(g *frame) bool {
+	const noPSH = 0xf7ff0000
 	a, b := f.words(), g.words()
-	steady := steady4[:]
-	if g.tcp != v4Payload {
-		steady = steady6[:]
+	var differ uint32
+	options := 13 // the word with the urgent pointer and the options' first two bytes
+	if g.tcp == v4Payload {
+		differ = (a[3] ^ b[3]) | // Ethernet's type, version, type of service
+			(a[5] ^ b[5]) | // fragmentation, time to live, protocol
+			(a[6]^b[6])&0xffff0000 | (a[7] ^ b[7]) | (a[8] ^ b[8]) | // addresses, source port
+			(a[9]^b[9])&0x0000ffff | // destination port
+			(a[11]^b[11])&noPSH
+	} else {
+		options = 18
+		differ = (a[3] ^ b[3]) | (a[4]^b[4])&0x0000ffff | // Ethernet's type, version, class, flow label
+			(a[5] ^ b[5]) | // next header, hop limit
+			(a[6] ^ b[6]) | (a[7] ^ b[7]) | (a[8] ^ b[8]) | (a[9] ^ b[9]) | // addresses
+			(a[10] ^ b[10]) | (a[11] ^ b[11]) | (a[12] ^ b[12]) | (a[13] ^ b[13]) | // source port
+			(a[14]^b[14])&0x0000ffff | // destination port
+			(a[16]^b[16])&noPSH
 	}
-	for i, bits := range steady {
-		if (a[i]^b[i])&bits != 0 {
-			return false
-		}
-	}
+	differ |= (a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) // Ethernet addresses
 	// The length of all headers is two more than a multiple of four.
-	n := int(g.data) / 4
-	for i := len(steady); i < n; i++ {
-		if a[i] != b[i] {
-			return false
-		}
+	n := int(g.data) / 4 % len(a)
+	for i := options; i < n; i++ {
+		differ |= a[i] ^ b[i]
 	}
-	return uint16(a[n]) == uint16(b[n])
+	return differ == 0 && uint16(a[n]) == uint16(b[n])
 }
 
 // follow takes a frame that continues the stream that came last, and reports whether it
@@ -67,13 +56,17 @@ func (b *batch) follow(ring []byte) bool {
 	if !f.alike(first) {
 		return false
 	}
-	end := ipStart + int(binary.BigEndian.Uint16(f.head[ipStart+2:]))
+	// The numbers lie across words. TCP's begin in the second of its header.
+	w := f.words()
+	length, at := bits.ReverseBytes16(uint16(w[4])), 9
+	end := ipStart + int(length)
 	if first.tcp != v4Payload {
-		end = v6Payload + int(binary.BigEndian.Uint16(f.head[ipStart+4:]))
+		length, at = bits.ReverseBytes16(uint16(w[4]>>16)), 14
+		end = v6Payload + int(length)
 	}
 	size := end - data
-	tcp := f.head[first.tcp : first.tcp+header.TCPMinimumSize]
-	seq, ack := binary.BigEndian.Uint32(tcp[4:]), binary.BigEndian.Uint32(tcp[8:])
+	seq := bits.ReverseBytes32(w[at]>>16 | w[at+1]<<16)
+	ack := bits.ReverseBytes32(w[at+1]>>16 | w[at+2]<<16)
 	last := &b.frames[first.last]
 	if size <= 0 || end > len(ring) || seq != first.seq+uint32(first.total) ||
 		int32(ack-last.ack) < 0 || first.total+size > mergedMax {

@@ -135,7 +135,11 @@ func (e *Endpoint) cut(head []byte, ipSize int, v6 bool, c *cursor, rest, mss in
 	flags := tcp[13]
 	seq := binary.BigEndian.Uint32(tcp[4:])
 	id := binary.BigEndian.Uint16(ip[4:])
-	for {
+	tcp[16], tcp[17] = 0, 0
+	if !v6 {
+		ip[10], ip[11] = 0, 0
+	}
+	for size := -1; ; {
 		n := min(rest, mss)
 		rest -= n
 		slot, err := e.slot(headers + n)
@@ -152,16 +156,20 @@ func (e *Endpoint) cut(head []byte, ipSize int, v6 bool, c *cursor, rest, mss in
 			tcp[13] &^= byte(header.TCPFlagFin | header.TCPFlagPsh)
 		}
 		flags &^= byte(header.TCPFlagCwr)
-		tcp[16], tcp[17] = 0, 0
-		length := headers - etherSize + n
-		if v6 {
-			binary.BigEndian.PutUint16(ip[4:], uint16(length-header.IPv6MinimumSize))
-		} else {
-			binary.BigEndian.PutUint16(ip[2:], uint16(length))
+		if n != size { // of the first, and mostly of the last
+			size = n
+			length := headers - etherSize + n
+			if v6 {
+				binary.BigEndian.PutUint16(ip[4:], uint16(length-header.IPv6MinimumSize))
+			} else {
+				binary.BigEndian.PutUint16(ip[2:], uint16(length))
+			}
+		}
+		if !v6 {
 			binary.BigEndian.PutUint16(ip[4:], id)
 			id++
-			ip[10], ip[11] = 0, 0
 			if !e.offloads.TxChecksum {
+				ip[10], ip[11] = 0, 0
 				binary.BigEndian.PutUint16(ip[10:], ^checksum.Checksum(ip, 0))
 			}
 		}
