@@ -195,6 +195,7 @@ func (s *Stack) build(dev nic.Device) error {
 		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol},
 		HandleLocal:        true,
 		SecureRNG:          rand.Reader,
+		Clock:              newClock(),
 	})
 	s.link = link.New(dev, link.Options{Log: s.log})
 	s.link.SetStack(s.stack, ethernetID)

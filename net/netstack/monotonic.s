@@ -1,0 +1,1 @@
+// With an assembly file, a package may declare functions that are elsewhere: nanotime.
