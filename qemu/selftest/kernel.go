@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/trace"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,6 +25,7 @@ const kernelAddr = 0xFFF00000
 // must come.
 var endings = []check{
 	{"panic", func() error { panic("on purpose") }},
+	{"traced-panic", func() error { trace.Start(io.Discard); panic("in a trace") }},
 	{"exit-7", func() error { os.Exit(7); return nil }},
 	{"out-of-memory", outOfMemory},
 	{"nil-map", func() error { var m map[string]int; m["x"] = 1; return nil }},

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/pprof"
+	"runtime/trace"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -138,6 +140,22 @@ func cpuProfile() error {
 	}
 	if !bytes.Contains(profile, []byte(".burn")) { // main's, or a test binary's
 		return fmt.Errorf("a profile of %d bytes has no sample of what took all the time", len(profile))
+	}
+	return nil
+}
+
+// traces makes two of execution, which have a log's text in them.
+func traces() error {
+	for _, text := range []string{"one line", "another"} {
+		var out bytes.Buffer
+		if err := trace.Start(&out); err != nil {
+			return err
+		}
+		trace.Log(context.Background(), "selftest", text)
+		trace.Stop()
+		if b := out.Bytes(); !bytes.HasPrefix(b, []byte("go 1.")) || !bytes.Contains(b, []byte(text)) {
+			return fmt.Errorf("a trace of %d bytes hasn't %q", len(b), text)
+		}
 	}
 	return nil
 }

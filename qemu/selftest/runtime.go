@@ -44,6 +44,7 @@ var checks = []check{
 	{"memory-returned", memoryReturned},
 	{"signals", signals},
 	{"cpu-profile", cpuProfile},
+	{"trace", traces},
 	{"many-timers", manyTimers},
 	{"finalizers", finalizers},
 	{"deep-stacks", deepStacks},

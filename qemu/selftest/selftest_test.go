@@ -92,6 +92,7 @@ func TestEndings(t *testing.T) {
 		console []string // regular expressions, in order
 	}{
 		{"panic", 2, []string{`panic: on purpose`, `goroutine 1 \[running\]:`, `main\.main\(\)`}},
+		{"traced-panic", 2, []string{`panic: in a trace`, `goroutine 1 \[running\]:`}},
 		{"exit-7", 7, nil},
 		{"nil-map", 2, []string{`panic: assignment to entry in nil map`, `goroutine 1`}},
 		{"throw", 2, []string{`panic: close of nil channel`}},

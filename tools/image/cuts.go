@@ -210,6 +210,20 @@ var cuts = append([]cut{
 		},
 	},
 	{
+		// 21 KB: traces of execution, which a panic completes, if there is one. Now who
+		// begins a trace brings what completes it.
+		name:  "traces that nobody makes",
+		files: []string{"runtime/trace.go"},
+		edits: []edit{{
+			"func StartTrace() error {\n",
+			"var traceFlush func(stopTrace bool); func StartTrace() error { traceFlush = traceAdvance\n",
+		}},
+		also: []part{{file: "runtime/panic.go", edits: []edit{{
+			"\t\ttraceAdvance(false)\n",
+			"\t\ttraceFlush(false)\n",
+		}}}},
+	},
+	{
 		// 16 KB: limits of a container, from files. A board has none.
 		name:  "limits of containers",
 		files: []string{"internal/runtime/cgroup/cgroup_linux.go"},
@@ -230,7 +244,8 @@ var cuts = append([]cut{
 	},
 	{
 		// Filters and translation of addresses, which packets go through once there
-		// are any (ReplaceTable).
+		// are any (ReplaceTable). 17 KB of it: the tables that let everything through,
+		// made for who looks at them.
 		name:   "gVisor's iptables without tables",
 		module: gvisor,
 		files:  []string{"pkg/tcpip/stack/iptables.go"},
@@ -239,6 +254,21 @@ var cuts = append([]cut{
 			{
 				"\tit.modified = true\n",
 				"\tit.modified = true; if !filtering.Load() { checks.prerouting, checks.input, checks.forward, checks.output, checks.postrouting = (*IPTables).doPrerouting, (*IPTables).doInput, (*IPTables).doForward, (*IPTables).doOutput, (*IPTables).doPostrouting; filtering.Store(true) }\n",
+			},
+			{
+				"func DefaultTables(clock tcpip.Clock, rand *rand.Rand) *IPTables {\n",
+				"func DefaultTables(clock tcpip.Clock, rand *rand.Rand) *IPTables { return &IPTables{unmade: true, connections: ConnTrack{seed: rand.Uint32(), clock: clock, rng: rand}} }; " +
+					"func (it *IPTables) make() { if it.unmade { t := defaultTables(nil, nil); it.v4Tables, it.v6Tables, it.unmade = t.v4Tables, t.v6Tables, false } }; " +
+					"func defaultTables(clock tcpip.Clock, rand *rand.Rand) *IPTables {\n",
+			},
+			{"\t\t\tseed:  rand.Uint32(),\n", "\n"},
+			{
+				"\tit.mu.RLock()\n\tdefer it.mu.RUnlock()\n\treturn it.getTableRLocked(id, ipv6)\n",
+				"\tit.mu.Lock()\n\tdefer it.mu.Unlock(); it.make()\n\treturn it.getTableRLocked(id, ipv6)\n",
+			},
+			{
+				"\tdefer it.mu.Unlock()\n\n\t// If iptables is being enabled",
+				"\tdefer it.mu.Unlock(); it.make()\n\n\t// If iptables is being enabled",
 			},
 			{
 				"type checkTable struct {\n",
@@ -265,6 +295,10 @@ var cuts = append([]cut{
 				"func (it *IPTables) CheckPostrouting(pkt *PacketBuffer, r *Route, addressEP AddressableEndpoint, outNicName string) bool { return !filtering.Load() || checks.postrouting(it, pkt, r, addressEP, outNicName) }; func (it *IPTables) doPostrouting(pkt *PacketBuffer, r *Route, addressEP AddressableEndpoint, outNicName string) bool {\n",
 			},
 		},
+		also: []part{{file: "pkg/tcpip/stack/iptables_types.go", edits: []edit{
+			{"\tmodified bool\n}", "\tmodified, unmade bool\n}"},
+			{"\tfor tid := range it.v4Tables {\n", "\tit.make(); for tid := range it.v4Tables {\n"},
+		}}},
 	},
 	// 150 KB: unrolled arithmetic of the NIST curves' fields. Squares, and the ways to
 	// and from Montgomery's form, are products, too: by the number itself, by R² mod p
