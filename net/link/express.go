@@ -22,8 +22,10 @@ type express struct {
 	stack *stack.Stack
 	nic   tcpip.NICID
 	tcp   queuer
+	late  settler // nil with a stack as it is
 	lines [64]line
 	swept int // the line looked at last for an endpoint that is no longer of use
+	turns turns
 
 	// generation counts how often what is known became void.
 	generation atomic.Uint32
@@ -32,6 +34,13 @@ type express struct {
 // queuer is the part of TCP that takes segments.
 type queuer interface {
 	QueuePacket(stack.TransportEndpoint, stack.TransportEndpointID, *stack.PacketBuffer)
+}
+
+// settler is what TCP is, too, in images, where it may leave an acknowledgement for later;
+// see tools/image/shortcuts.go.
+type settler interface {
+	Owes(*tcp.Endpoint) bool
+	Settle(*tcp.Endpoint, stack.TransportEndpointID)
 }
 
 // A line is one known connection.
@@ -56,6 +65,7 @@ func (e *Endpoint) SetStack(s *stack.Stack, id tcpip.NICID) {
 		return
 	}
 	e.express.stack, e.express.nic, e.express.tcp = s, id, q
+	e.express.late, _ = q.(settler)
 }
 
 // Forget is called when addresses have changed.

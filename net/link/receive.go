@@ -91,6 +91,7 @@ func (e *Endpoint) drain() bool {
 	}
 
 	d := e.dispatcher.Load()
+	debts := ready[:0]
 	for i, a := range ready {
 		switch f := &b.frames[a.frame]; {
 		case d == nil:
@@ -103,6 +104,12 @@ func (e *Endpoint) drain() bool {
 		}
 		a.pkt.DecRef()
 		ready[i] = arrival{}
+		if a.to != nil && e.express.owes(a.to) {
+			debts = append(debts, arrival{to: a.to, id: a.id})
+		}
+	}
+	if len(debts) > 0 {
+		e.express.settle(debts)
 	}
 
 	e.express.sweep()

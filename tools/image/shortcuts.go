@@ -111,21 +111,29 @@ var shortcuts = []cut{
 		// Segments that come from net/link's express are processed by the goroutine
 		// that received them, instead of another one that has to be woken for each.
 		// And what acknowledges no more than one segment waits until whoever has the
-		// data had his turn: mostly he answers, and the answer carries it. Duplicates,
-		// gaps and larger amounts are acknowledged at once, as ever.
+		// data had his turn, which express gives to all of them together: mostly he
+		// answers, and the answer carries it. Duplicates, gaps and larger amounts are
+		// acknowledged at once, as ever.
 		name:   "gVisor's hand-over to another goroutine",
 		module: gvisor,
 		files:  []string{"pkg/tcpip/transport/tcp/dispatcher.go"},
 		edits: []edit{
-			{"\t\"math/rand\"\n", "\t\"math/rand\"; \"runtime\"\n"},
 			{
 				"\tif !ep.isOwnedByUser() {\n\t\td.selectProcessor(id).queueEndpoint(ep)\n",
 				"\tif !ep.isOwnedByUser() { if pkt.Hash != 0 && handleInline(ep) { return }\n\t\td.selectProcessor(id).queueEndpoint(ep)\n",
 			},
 			{
+				"\t\t\t\tif ep.segmentQueue.empty() {\n\t\t\t\t\tcontinue\n",
+				"\t\t\t\tif ep.segmentQueue.empty() { ep.settle()\n\t\t\t\t\tcontinue\n",
+			},
+			{
 				"func handleConnected(ep *Endpoint) {\n",
-				"func handleConnected(ep *Endpoint) { if handleConnectedSegments(ep); ep.owes.Swap(false) { runtime.Gosched(); ep.mu.Lock(); if ep.EndpointState().connected() && ep.rcv.RcvNxt != ep.snd.MaxSentAck { ep.snd.sendAck() }; ep.mu.Unlock() } }; " +
-					"func handleInline(ep *Endpoint) bool { if st := ep.EndpointState(); !st.connected() || st == StateTimeWait { return false }; handleConnected(ep); return ep.segmentQueue.empty() || ep.isOwnedByUser() }; " +
+				"func handleConnected(ep *Endpoint) { handleConnectedSegments(ep); ep.settle() }; " +
+					"func (e *Endpoint) settle() { if e.owes.Load() { e.mu.Lock(); e.settleLocked(); e.mu.Unlock() } }; " +
+					"func (e *Endpoint) settleLocked() { if e.owes.Swap(false) && e.EndpointState().connected() && e.rcv.RcvNxt != e.snd.MaxSentAck { e.snd.sendAck() } }; " +
+					"func (*protocol) Owes(ep *Endpoint) bool { return ep.owes.Load() }; " +
+					"func (p *protocol) Settle(ep *Endpoint, id stack.TransportEndpointID) { if ep.TryLock() { ep.settleLocked(); ep.mu.Unlock() } else { p.dispatcher.selectProcessor(id).queueEndpoint(ep) } }; " +
+					"func handleInline(ep *Endpoint) bool { if st := ep.EndpointState(); !st.connected() || st == StateTimeWait { return false }; handleConnectedSegments(ep); return ep.segmentQueue.empty() || ep.isOwnedByUser() }; " +
 					"func handleConnectedSegments(ep *Endpoint) {\n",
 			},
 			// A file is changed once. 232 bytes of memory for each connection: what
