@@ -142,9 +142,15 @@ func (e *Endpoint) cut(head []byte, ipSize int, v6 bool, c *cursor, rest, mss in
 	for size := -1; ; {
 		n := min(rest, mss)
 		rest -= n
-		slot, err := e.slot(headers + n)
-		if err != nil {
-			return frames, err
+		var slot []byte
+		if n == size { // which is no longer than a frame
+			slot = e.dev.TxSlot()
+		}
+		if slot == nil {
+			var err tcpip.Error
+			if slot, err = e.slot(headers + n); err != nil {
+				return frames, err
+			}
 		}
 
 		// What differs from segment to segment. FIN and PSH belong to the last
