@@ -92,12 +92,20 @@ func figureTable(t *testing.T, r *bench.Result) string {
 		return (value(t, r, "layer."+load+".all") - value(t, r, "layer."+load+".cipher")) / segment
 	}
 	full := value(t, r, "count.handshake")
-	var b strings.Builder
-	b.WriteString("| | measured | to reach | |\n|---|--:|--:|---|\n")
-	for _, f := range []struct {
+	type figure struct {
 		name        string
 		got, atMost float64
-	}{
+	}
+	var relayed []figure
+	for _, way := range []string{"in", "out"} {
+		if _, ok := r.Metric("relay.terminate." + way); ok { // a baseline from before has none
+			more := value(t, r, "relay.terminate."+way)/value(t, r, "relay.tls."+way) - 1
+			relayed = append(relayed, figure{"terminate, TLS " + way + ", adds to TLS alone, %", 100 * more, 10})
+		}
+	}
+	var b strings.Builder
+	b.WriteString("| | measured | to reach | |\n|---|--:|--:|---|\n")
+	for _, f := range append([]figure{
 		{"plaintext received, instructions per byte", value(t, r, "count.plain.in"), 2.5},
 		{"plaintext sent", value(t, r, "count.plain.out"), 3},
 		{"TLS received, beside the cipher", beside("tls-in"), 3.5},
@@ -108,7 +116,7 @@ func figureTable(t *testing.T, r *bench.Result) string {
 		{"the same of a server alone, default groups and an echo", value(t, r, "count.handshake.resumed") / full, 0.45},
 		{"TCP echo of 64 bytes, instructions", value(t, r, "count.echo.plain"), 50e3},
 		{"TLS echo of 64 bytes", value(t, r, "count.echo.tls"), 80e3},
-	} {
+	}, relayed...) {
 		verdict := "reached"
 		if f.got > f.atMost {
 			verdict = "**not reached**"

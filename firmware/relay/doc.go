@@ -16,7 +16,8 @@
 //
 // Each connection that comes in makes one that goes out. What one side sends is passed on
 // at the pace at which the other takes it: a relay holds up to 64 KB for each direction
-// that moves, and on a board nothing for one that doesn't. When one side has
+// that moves, TLS as much again while it sends them, and on a board nothing for one that
+// doesn't. When one side has
 // sent everything (close_notify and FIN), so has the other, and the opposite direction
 // goes on for as long as it wants to.
 //
