@@ -282,7 +282,9 @@ func (r *run) thousands(ctx context.Context, t *target, c *control) error {
 		}
 	}
 	r.result.add("load.held", "held, all answering", float64(n), "", fmt.Sprintf("%s of %s MB in use", number(used/1e6), number(float64(r.board.RAM)/1e6)))
-	return nil
+	r.say("closing them")
+	closeAll(conns)
+	return settle(ctx, c, before.Goroutines, exchangeLimit)
 }
 
 // patience is for how long nobody of those who open connections may succeed before it is

@@ -1,10 +1,12 @@
 package bench
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -222,5 +224,44 @@ func TestEvenness(t *testing.T) {
 	}
 	if e.ratio() != 3 || median(e.halves) != 100 || e.note() != "rounds: 1.00 to 9.00" {
 		t.Errorf("%v, %v, %s", e.ratio(), e.halves, e.note())
+	}
+}
+
+// settling is a firmware whose goroutines become fewer as it says.
+func settling(t *testing.T, goroutines ...int) *control {
+	ours, theirs := net.Pipe()
+	t.Cleanup(func() { ours.Close(); theirs.Close() })
+	go func() {
+		in := bufio.NewReader(theirs)
+		for i := 0; ; i++ {
+			if _, err := in.ReadBytes('\n'); err != nil {
+				return
+			}
+			fmt.Fprintf(theirs, `{"status":{"goroutines":%d}}`+"\n", goroutines[min(i, len(goroutines)-1)])
+		}
+	}()
+	return &control{conn: ours, in: bufio.NewReader(ours)}
+}
+
+// Connections that go away slowly are waited for; those that stay are said to.
+func TestSettle(t *testing.T) {
+	for name, tt := range map[string]struct {
+		goroutines []int
+		patience   time.Duration
+		want       string // part of the error
+	}{
+		"at once":   {[]int{12}, time.Minute, ""},
+		"slowly":    {[]int{40, 40, 39, 41, 30, 30, 13, 12}, time.Minute, ""},
+		"they stay": {[]int{40, 39, 35}, 100 * time.Millisecond, "25 more than before"},
+	} {
+		err := settle(t.Context(), settling(t, tt.goroutines...), 10, tt.patience)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := settle(ctx, settling(t, 40), 10, time.Minute); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
 	}
 }
