@@ -30,38 +30,67 @@ func pollerOf(raw net.Conn) poller {
 
 // Buffers of connections that have read and now wait, for others that have something to
 // read. They have what room crypto/tls has made in them: up to 40 KB where full records
-// pass.
-var inputs sync.Pool // of *bytes.Buffer
+// pass. Those of handshakes are small, and stay among themselves.
+var inputs, handshakes sync.Pool // of *bytes.Buffer
 
-// keptInput is the longest buffer that goes there: two records and a half, as crypto/tls
-// makes them.
-const keptInput = 48 << 10
+// The longest buffers that go there: two records and a half, as crypto/tls makes them;
+// and messages with a chain of a few certificates.
+const (
+	keptInput     = 48 << 10
+	keptHandshake = 8 << 10
+)
 
 // TLSRest waits for something to read, without crypto/tls's buffers for that: raw, for
 // records, which is empty, and hand, for messages of handshakes. Otherwise each
-// connection keeps the largest that it has ever had. crypto/tls calls it in images, after
-// a change that is made to it on the way to the compiler (tools/image/resting.go), before
-// it reads from a connection whose handshake is done; elsewhere nobody does.
+// connection keeps the largest that it has ever had, and each handshake makes its own. crypto/tls calls
+// it in images, after a change that is made to it on the way to the compiler
+// (tools/image/resting.go), before it reads a record; elsewhere nobody does.
 func (w *wire) TLSRest(raw, hand *bytes.Buffer) {
-	if w.poller == nil || w.noWait || len(w.prefix) > 0 || w.poller.Readable() {
+	if w.poller == nil || w.noWait || len(w.prefix) > 0 {
 		return
 	}
-	if hand.Len() == 0 {
-		*hand = bytes.Buffer{}
+	wait := !w.poller.Readable()
+	if (wait || w.established) && hand.Len() == 0 {
+		w.lend(&handshakes, keptHandshake, hand)
 	}
-	b := w.rested
-	if b == nil {
-		b = new(bytes.Buffer)
+	if wait {
+		w.endTurn()
+		if w.shaken {
+			w.lend(&inputs, keptInput, raw)
+		} else {
+			w.lend(&handshakes, keptHandshake, raw)
+		}
+		w.poller.WaitReadable() // Read says what is wrong
 	}
-	if raw.Reset(); raw.Cap() > 0 && raw.Cap() <= keptInput {
-		*b = *raw
-		inputs.Put(b)
-		b = nil
+	if w.shaken = w.established; w.shaken {
+		w.borrow(&inputs, raw)
+	} else {
+		w.borrow(&handshakes, raw)
+		w.borrow(&handshakes, hand)
 	}
-	*raw, w.rested = bytes.Buffer{}, b
-	w.poller.WaitReadable() // Read says what is wrong
-	if p, ok := inputs.Get().(*bytes.Buffer); ok {
-		*raw, *p = *p, bytes.Buffer{}
-		w.rested = p
+}
+
+// lend gives b's memory to a pool, unless it is too much to keep.
+func (w *wire) lend(pool *sync.Pool, most int, b *bytes.Buffer) {
+	if b.Cap() > 0 && b.Cap() <= most {
+		lent := w.rested
+		if w.rested = nil; lent == nil {
+			lent = new(bytes.Buffer)
+		}
+		b.Reset()
+		*lent = *b
+		pool.Put(lent)
+	}
+	*b = bytes.Buffer{}
+}
+
+// borrow gives b memory from a pool, if it has none and there is some.
+func (w *wire) borrow(pool *sync.Pool, b *bytes.Buffer) {
+	if b.Cap() > 0 {
+		return
+	}
+	if lent, ok := pool.Get().(*bytes.Buffer); ok {
+		*b, *lent = *lent, bytes.Buffer{}
+		w.rested = lent
 	}
 }

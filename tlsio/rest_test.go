@@ -41,41 +41,70 @@ func filled(n int, text string) *bytes.Buffer {
 	return b
 }
 
-// TestRest: buffers are given away for as long as a connection waits.
+// TestRest: buffers are given away for as long as a connection waits, in its handshake and
+// after it.
 func TestRest(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		established bool
+		most        int
+	}{{"in its handshake", false, keptHandshake}, {"established", true, keptInput}} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPolled()
+			w := &wire{raw: p, poller: pollerOf(p), established: tt.established, shaken: tt.established}
+			raw, hand := filled(2000, ""), filled(1000, "")
+			done := make(chan struct{})
+			rest := func() {
+				go func() { w.TLSRest(raw, hand); done <- struct{}{} }()
+				<-p.waiting
+				if raw.Cap() != 0 || hand.Cap() != 0 {
+					t.Errorf("a connection that waits has buffers of %d and %d bytes", raw.Cap(), hand.Cap())
+				}
+				p.goOn <- struct{}{}
+				<-done
+			}
+			rest()
+			if raw.Len() != 0 {
+				t.Errorf("%d bytes came from nowhere", raw.Len())
+			}
+			rest() // with the buffer that it got back, or none
+			hand = filled(100, "half a message")
+			go func() { w.TLSRest(raw, hand); done <- struct{}{} }()
+			<-p.waiting
+			p.goOn <- struct{}{}
+			<-done
+			if hand.String() != "half a message" {
+				t.Errorf("a message that hasn't come in full is %q", hand)
+			}
+			hand.Reset()
+			if raw = filled(tt.most+1, ""); raw.Cap() <= tt.most {
+				t.Fatal("the buffer isn't longer than those that are kept")
+			}
+			rest()
+			if raw.Cap() > tt.most {
+				t.Errorf("a buffer of %d bytes was kept", raw.Cap())
+			}
+		})
+	}
+}
+
+// TestRestAfterHandshake: what a handshake has read into doesn't become a stream's, and its
+// messages' buffer is given away even if there is something to read.
+func TestRestAfterHandshake(t *testing.T) {
 	p := newPolled()
+	p.ready.Store(true)
 	w := &wire{raw: p, poller: pollerOf(p)}
-	raw, hand := filled(2000, ""), filled(1000, "")
-	done := make(chan struct{})
-	rest := func() {
-		go func() { w.TLSRest(raw, hand); done <- struct{}{} }()
-		<-p.waiting
-		if raw.Cap() != 0 || hand.Cap() != 0 {
-			t.Errorf("a connection that waits has buffers of %d and %d bytes", raw.Cap(), hand.Cap())
-		}
-		p.goOn <- struct{}{}
-		<-done
+	raw, hand := new(bytes.Buffer), new(bytes.Buffer)
+	w.TLSRest(raw, hand)
+	raw, hand = filled(2000, ""), filled(1000, "")
+	w.TLSRest(raw, hand)
+	if raw.Cap() < 2000 || hand.Cap() < 1000 {
+		t.Errorf("a handshake that goes on has buffers of %d and %d bytes", raw.Cap(), hand.Cap())
 	}
-	rest()
-	if raw.Len() != 0 {
-		t.Errorf("%d bytes came from nowhere", raw.Len())
-	}
-	rest() // with the buffer that it got back, or none
-	hand = filled(100, "half a message")
-	go func() { w.TLSRest(raw, hand); done <- struct{}{} }()
-	<-p.waiting
-	p.goOn <- struct{}{}
-	<-done
-	if hand.String() != "half a message" {
-		t.Errorf("a message that hasn't come in full is %q", hand)
-	}
-	hand.Reset()
-	if raw = filled(keptInput+1, ""); raw.Cap() <= keptInput {
-		t.Fatal("the buffer isn't longer than those that are kept")
-	}
-	rest()
-	if raw.Cap() > keptInput {
-		t.Errorf("a buffer of %d bytes was kept", raw.Cap())
+	w.established = true
+	w.TLSRest(raw, hand)
+	if raw.Cap() < 2000 || hand.Cap() != 0 {
+		t.Errorf("after the handshake there are buffers of %d and %d bytes", raw.Cap(), hand.Cap())
 	}
 }
 

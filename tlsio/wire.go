@@ -31,7 +31,8 @@ type wire struct {
 	turn  bool   // it has one
 
 	poller poller        // raw's; nil if it has none
-	rested *bytes.Buffer // TLSRest's, empty; nil while one is in inputs
+	rested *bytes.Buffer // TLSRest's, empty; nil while one is in a pool
+	shaken bool          // TLSRest's: what is read is not a handshake's
 
 	room    *room        // nil but while a Write of several records uses it
 	sending atomic.Int32 // calls of Conn's Write and writeTogether under way

@@ -50,6 +50,7 @@ var checks = []check{
 	{"deep-stacks", deepStacks},
 	{"waiting-stacks", waitingStacks},
 	{"memory-limit", memoryLimit},
+	{"key-derivation", keyDerivation},
 	{"pipe-deadlines", pipeDeadlines},
 	{"set-clock", setClock},
 	{"devices", devices},

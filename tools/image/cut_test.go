@@ -230,17 +230,17 @@ func TestFieldCut(t *testing.T) {
 }
 
 // What is cut of the standard library passes the standard library's own tests: those of
-// the curves, of ECDH, ECDSA and Ed25519 on them, of TLS's records, slog's
-// handlers, and sorting.
+// the curves, of ECDH, ECDSA and Ed25519 on them, of HKDF, of TLS's records and key schedule,
+// slog's handlers, and sorting.
 func TestStandardLibrary(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs tests of the standard library")
 	}
 	cmd := exec.CommandContext(testContext(t), "go", "test", "-short", "-vet=off", "-overlay="+overlayOfCuts(t),
-		"-run=Equivalents|ScalarMult|ScalarBaseMult|P224|P384|P521|ECDH|Vectors|Sign|Verify|KeyGeneration|JSONHandler|TextHandler|SlogTest|Infinity|OffCurve|Marshal|Sort|MinMax|Generator|BasePoint|Encodings|DynamicRecordSizing|CloseWrite|WriteErrors",
-		"crypto/internal/fips140test", "crypto/internal/fips140/edwards25519", "crypto/ecdh", "crypto/ecdsa", "crypto/ed25519", "crypto/elliptic", "crypto/tls", "log/slog", "slices")
+		"-run=Equivalents|ScalarMult|ScalarBaseMult|P224|P384|P521|ECDH|Vectors|Sign|Verify|KeyGeneration|JSONHandler|TextHandler|SlogTest|Infinity|OffCurve|Marshal|Sort|MinMax|Generator|BasePoint|Encodings|DynamicRecordSizing|CloseWrite|WriteErrors|HKDF|FIPSServiceIndicator|TrafficKey",
+		"crypto/internal/fips140test", "crypto/internal/fips140/edwards25519", "crypto/ecdh", "crypto/ecdsa", "crypto/ed25519", "crypto/elliptic", "crypto/hkdf", "crypto/tls", "log/slog", "slices")
 	out, err := cmd.CombinedOutput()
-	if err != nil || bytes.Count(out, []byte("ok  \t")) != 9 || bytes.Contains(out, []byte("no tests to run")) {
+	if err != nil || bytes.Count(out, []byte("ok  \t")) != 10 || bytes.Contains(out, []byte("no tests to run")) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -312,7 +312,7 @@ func TestRestingConnections(t *testing.T) {
 		t.Skip("runs tests of another package")
 	}
 	cmd := exec.CommandContext(testContext(t), "go", "test", "-short", "-vet=off", "-v", "-overlay="+overlayOfCuts(t),
-		"-run=^Test(Rest|NoRest|Records|Room|NoRoom|Echo|Conn|Close|Half|Idle|Deadline|Alert|Session)", "ingot.dev/tlsio")
+		"-run=^Test(Rest|NoRest|Records|Room|NoRoom|Echo|Conn|Close|Half|Idle|Deadline|Alert|Session|Handshake|Rate|Turns|Admit|Timeout)", "ingot.dev/tlsio")
 	cmd.Env = append(os.Environ(), "INGOT_TEST_NETWORK=wire", "INGOT_TEST_RESTS=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestRestingConnections")) || !bytes.Contains(out, []byte("--- PASS: TestRecordsTogether")) {
