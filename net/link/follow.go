@@ -78,6 +78,7 @@ func (b *batch) follow(ring []byte) bool {
 	last.next = b.n
 	first.last = b.n
 	first.total += size
+	b.laden = first.total+size > mergedMax
 	b.merged++
 	b.n++
 	return true

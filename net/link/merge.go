@@ -41,15 +41,19 @@ type batch struct {
 
 	chain chain // that is copied out of the ring
 
+	// laden: a stream's packet takes no more. What follows begins one in the next batch,
+	// and isn't cut in two by the end of this one.
+	laden bool
+
 	merged, coalesced int // frames saved
 }
 
 func (b *batch) reset() {
-	b.n, b.opens, b.stream, b.merged, b.coalesced = 0, 0, -1, 0, 0
+	b.n, b.opens, b.stream, b.laden, b.merged, b.coalesced = 0, 0, -1, false, 0, 0
 }
 
 // full reports whether the batch takes no more frames.
-func (b *batch) full() bool { return b.n == batchSize }
+func (b *batch) full() bool { return b.n == batchSize || b.laden }
 
 // add looks at a frame and merges it with earlier ones where that is possible.
 func (b *batch) add(ring []byte) {

@@ -426,6 +426,18 @@ func TestFollow(t *testing.T) {
 			}
 		}
 	}
+	// A batch ends where a packet does.
+	b := &batch{trusted: true}
+	b.reset()
+	n := 0
+	for ; !b.full(); n++ {
+		if f := (segment{seq: uint32(n) * 1400, flags: ack, data: string(make([]byte, 1400))}).frame(); !b.follow(f) {
+			b.add(f)
+		}
+	}
+	if n != mergedMax/1400 || b.merged != n-1 {
+		t.Errorf("a batch of %d frames, %d of them merged", n, b.merged)
+	}
 	// More flows than are merged side by side.
 	var frames [][]byte
 	for round := range uint32(3) {
