@@ -30,7 +30,7 @@ func TestEveryInstruction(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	guest := steps.Build(t, ctx, "ingot.dev/qemu/interrupts/guest")
+	guest := steps.Build(t, ctx, "ingot.dev/qemu/interrupts/guest", nil)
 	functions := guest.Functions(func(name string) bool { return name == function })
 	if len(functions) != 1 {
 		t.Fatalf("the guest has %d of %s", len(functions), function)

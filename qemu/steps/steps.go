@@ -28,14 +28,15 @@ type Guest struct {
 	base    uint32 // text's address
 }
 
-// Build builds the program of a package. Without QEMU the test is skipped.
-func Build(t testing.TB, ctx context.Context, pkg string) *Guest {
+// Build builds the program of a package, with files in place of others (image.Options).
+// Without QEMU the test is skipped.
+func Build(t testing.TB, ctx context.Context, pkg string, overlay map[string]string) *Guest {
 	t.Helper()
 	if _, err := qemu.Find(""); err != nil {
 		t.Skip(err)
 	}
 	g := &Guest{file: filepath.Join(t.TempDir(), "guest.elf")}
-	if _, err := image.Build(ctx, image.Options{Package: []string{pkg}, Output: g.file, Symbols: true}); err != nil {
+	if _, err := image.Build(ctx, image.Options{Package: []string{pkg}, Output: g.file, Symbols: true, Overlay: overlay}); err != nil {
 		t.Fatal(err)
 	}
 	if err := g.read(); err != nil {

@@ -64,7 +64,8 @@ type Options struct {
 	// the compiler's eyes only: the key is the absolute path that it sees,
 	// the value the file that holds the content, or "" to hide a file. Files
 	// that are embedded (go:embed) can be replaced, too: so the certificates
-	// of an image can come from another folder.
+	// of an image can come from another folder. $GOROOT/ before a path is the
+	// toolchain's folder.
 	Overlay map[string]string
 
 	// Dir is the directory in which the go command runs; its module has to
@@ -186,7 +187,9 @@ func build(ctx context.Context, opt Options, board boards.Board) (*Image, error)
 	if err != nil {
 		return nil, err
 	}
-	maps.Copy(replace, opt.Overlay)
+	if err := b.overlay(ctx, replace); err != nil {
+		return nil, err
+	}
 	overlay, err := writeOverlay(temp, filepath.Join(p.dir, overlayName), p.name, replace)
 	if err != nil {
 		return nil, fmt.Errorf("image: %w", err)
@@ -311,6 +314,21 @@ func (b *builder) flags(ctx context.Context, temp, overlay string) ([]string, er
 		flags = append(flags, "-toolexec=/bin/sh '"+toolexec+"'") // in a temporary folder, from which one may not be allowed to execute
 	}
 	return flags, nil
+}
+
+// overlay adds Options.Overlay to what is replaced.
+func (b *builder) overlay(ctx context.Context, replace map[string]string) error {
+	for path, file := range b.opt.Overlay {
+		if rest, found := strings.CutPrefix(path, "$GOROOT/"); found {
+			env, err := b.toolchain(ctx)
+			if err != nil {
+				return err
+			}
+			path = filepath.Join(env.GOROOT, filepath.FromSlash(rest))
+		}
+		replace[path] = file
+	}
+	return nil
 }
 
 // hasFlag reports whether a flag of the go command is among flags.

@@ -66,15 +66,8 @@ func PrepareTests(ctx context.Context, opt Options, dir string) (*Tests, error) 
 	if err := b.standard(ctx, packages, dir, replace); err != nil {
 		return nil, err
 	}
-	for path, file := range opt.Overlay {
-		if rest, found := strings.CutPrefix(path, "$GOROOT/"); found {
-			env, err := b.toolchain(ctx)
-			if err != nil {
-				return nil, err
-			}
-			path = filepath.Join(env.GOROOT, filepath.FromSlash(rest))
-		}
-		replace[path] = file
+	if err := b.overlay(ctx, replace); err != nil {
+		return nil, err
 	}
 	args := opt.Flags
 	if modfile, err := b.linkModules(ctx, packages, dir); err != nil {

@@ -2,7 +2,10 @@
 
 package nistec
 
-import "crypto/internal/constanttime"
+import (
+	"crypto/internal/constanttime"
+	"crypto/internal/fips140/nistec/fiat"
+)
 
 // A window is six bits of a scalar, and the standard library has a table for each of the 43:
 // of the multiples 1 to 32 of 2^(6i) · G. Of these tables, every third is in an image.
@@ -18,7 +21,8 @@ func (p *P256Point) ScalarBaseMult(scalar []byte) (*P256Point, error) {
 	}
 	// Windows i, i+3, i+6 ... by the tables for windows 0, 3, 6 ...: that is the sum, but
 	// for a factor of 2^(6i). Doubling gives it that, six times between each i and the next.
-	p.Set(NewP256Point())
+	p.x, p.z = fiat.P256Element{}, fiat.P256Element{} // the point at infinity
+	p.y.One()
 	var t p256AffinePoint
 	for i := stride - 1; ; i-- {
 		for w := i; w < windows; w += stride {

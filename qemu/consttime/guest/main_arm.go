@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"unsafe"
 
+	_ "crypto/ecdh" // and what scalarBaseMult is in
+
 	_ "ingot.dev/internal/armcrypto/chacha20"
 	"ingot.dev/internal/armcrypto/fiat"
 	"ingot.dev/internal/armcrypto/field"
@@ -63,6 +65,9 @@ func p256Selectznz(out *[4]uint64, yes uint64, zero, nonzero *[4]uint64)
 
 //go:linkname p256Pick ingot.dev/internal/armcrypto/fiat.p256Pick
 func p256Pick(out, first *[4]uint64, stride, count uintptr, n uint32)
+
+// scalarBaseMult is the standard library's, by a file that the test puts there.
+func scalarBaseMult(p *[3]number, scalar []byte)
 
 // What computations work on. The secret is in one place, since addresses are to be the
 // same; it isn't all the same to any of them, so it is made new each time.
@@ -122,6 +127,7 @@ var operations = []struct {
 		p256Selectznz(result[number](), uint64(secret[0]&1), at[number](32), at[number](64))
 		p256Pick(result[number](), &table[0], 32, 32, uint32(secret[1])%33)
 	}},
+	{"P-256: multiples of the generator", func() { scalarBaseMult(result[[3]number](), secret[:32]) }},
 	// What the test has to find.
 	{"leak: branch", func() { leakBranch(secret[0]) }},
 	{"leak: load", func() { leakLoad(secret[0]) }},
