@@ -93,11 +93,15 @@ func (c *Conn) Read(b []byte) (int, error) {
 				return 0, io.EOF
 			}
 		} else {
-			c.failure.CompareAndSwap(nil, &err)
+			c.fail(err)
 		}
 		return 0, c.opError("read", sysError("read", err))
 	}
 }
+
+// fail notes what has ended the connection, if that isn't noted yet. It is here so that
+// errors of every read and write needn't live in the heap.
+func (c *Conn) fail(err tcpip.Error) { c.failure.CompareAndSwap(nil, &err) }
 
 // ended says why there is nothing more to read: nil for a FIN. The stack reports
 // a failure once, to the reader or the writer; the other must not take the end
@@ -154,7 +158,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 				err = *e
 			}
 		} else {
-			c.failure.CompareAndSwap(nil, &err)
+			c.fail(err)
 		}
 		return n, c.opError("write", sysError("write", err))
 	}

@@ -31,13 +31,32 @@ var shortcuts = []cut{
 		edits: []edit{
 			{
 				"func (mt MonotonicTime) Add(d time.Duration) MonotonicTime {\n",
-				"func (mt MonotonicTime) Add(d time.Duration) MonotonicTime { if n := mt.nanoseconds + int64(d); (n >= mt.nanoseconds) == (d >= 0) { return MonotonicTime{nanoseconds: n} }\n",
+				"func (mt MonotonicTime) Add(d time.Duration) MonotonicTime { if n := mt.nanoseconds + int64(d); (n^mt.nanoseconds)&(n^int64(d)) >= 0 { return MonotonicTime{nanoseconds: n} }\n",
 			},
 			{
 				"func (mt MonotonicTime) Sub(u MonotonicTime) time.Duration {\n",
-				"func (mt MonotonicTime) Sub(u MonotonicTime) time.Duration { if d := mt.nanoseconds - u.nanoseconds; (d >= 0) == (mt.nanoseconds >= u.nanoseconds) { return time.Duration(d) }\n",
+				"func (mt MonotonicTime) Sub(u MonotonicTime) time.Duration { if d := mt.nanoseconds - u.nanoseconds; (mt.nanoseconds^u.nanoseconds)&(mt.nanoseconds^d) >= 0 { return time.Duration(d) }\n",
 			},
 		},
+		// And 1,500: the calendar's time that the clock counts from, copied and taken
+		// apart for each of eleven looks at it. In a bubble of testing/synctest, where it is
+		// the year 2000, time stays that package's.
+		also: []part{{file: "pkg/tcpip/stdclock.go", edits: []edit{
+			{"\t\"fmt\"\n", "\t\"fmt\"; _ \"unsafe\"\n"},
+			{"type stdClock struct {\n", "type stdClock struct { baseNano int64\n"},
+			{"\t\tbaseTime: time.Now(),\n", "\t\tbaseTime: time.Now(), baseNano: realNano(),\n"},
+			{
+				"func (s *stdClock) NowMonotonic() MonotonicTime {\n",
+				"func (s *stdClock) NowMonotonic() MonotonicTime { if n := nanotime() - s.baseNano; s.baseNano != 0 && n >= 0 && s.monotonicOffset.nanoseconds == 0 { return MonotonicTime{nanoseconds: n} }\n",
+			},
+		}, more: "\n//go:linkname nanotime runtime.nanotime\nfunc nanotime() int64\n\nfunc realNano() int64 {\n\tif time.Now().Unix() < 1e9 {\n\t\treturn 0\n\t}\n\treturn nanotime()\n}\n"}},
+	},
+	{
+		// 1,500 for each look at what is ready, of which there are up to one for an echo:
+		// 2 KB of zeros, for 128 events. What doesn't fit comes with the next look.
+		name:  "room for events",
+		files: []string{"runtime/netpoll_epoll.go"},
+		edits: []edit{{"\tvar events [128]linux.EpollEvent\n", "\tvar events [8]linux.EpollEvent\n"}},
 	},
 	{
 		// 4,900: a loop over 64 bits, most of them zero, of 64 bits each.
