@@ -111,8 +111,7 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// A wire can be disturbed before anything is plugged in, and while frames are on it, in
-// both directions.
+// A wire can be disturbed while there are frames on it, in both directions.
 func TestDisturb(t *testing.T) {
 	w, err := Listen()
 	if err != nil {
