@@ -4,7 +4,7 @@ import "math/bits"
 
 // Of a stream's segments nearly all come right after the one before, and differ from it in
 // a few fields of their headers. Those are found to belong to it here, by comparing words:
-// a fifth of the instructions that it takes to look at a frame and to compare it with
+// a quarter of the instructions that it takes to look at a frame and to compare it with
 // others field by field. What isn't of that kind takes the long way, with the same result.
 
 // alike reports whether the headers of f are those of g, but for what differs among
