@@ -67,8 +67,9 @@ func (k *Kernel) start(b *Board, p params, entry uint32) bool {
 	limit.field("GOMEMLIMIT=", megabytes-megabytes>>3, "MiB")
 	env[envc+2] = s.bytes(limit.text[:limit.n])
 	// Go's own is 100: with a heap of a few megabytes it collects every twenty handshakes.
-	// That limit keeps a large heap from growing to five times its size.
-	env[envc+3] = s.text("GOGC=400")
+	// With more than 200, what stays of connections lies far apart among garbage, and takes
+	// more RAM. The limit keeps a large heap from growing to three times its size.
+	env[envc+3] = s.text("GOGC=200")
 	envc += 4
 
 	s.sp &^= 15

@@ -73,7 +73,7 @@ func TestStackLayout(t *testing.T) {
 		}
 		limit := m.frames.limit >> 8
 		eqStrings(t, "defaults", env[len(p.Env):],
-			[]string{"GODEBUG=madvdontneed=1", "GOMAXPROCS=2", fmt.Sprintf("GOMEMLIMIT=%dMiB", limit-limit>>3), "GOGC=400"})
+			[]string{"GODEBUG=madvdontneed=1", "GOMAXPROCS=2", fmt.Sprintf("GOMEMLIMIT=%dMiB", limit-limit>>3), "GOGC=200"})
 		eq(t, "auxiliary entries", len(aux), 5)
 		eq(t, "page size", aux[atPagesz], pageSize)
 		eq(t, "platform", m.peekString(aux[atPlatform]), "v7l")

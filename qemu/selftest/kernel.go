@@ -153,7 +153,7 @@ func environment() error {
 	}
 	percent := debug.SetGCPercent(100)
 	debug.SetGCPercent(percent)
-	return errors.Join(want(runtime.NumCPU(), 1), want(os.Getpid(), 1), want(os.Getenv("INGOT_ENTROPY"), "boot parameters"), want(percent, 400))
+	return errors.Join(want(runtime.NumCPU(), 1), want(os.Getpid(), 1), want(os.Getenv("INGOT_ENTROPY"), "boot parameters"), want(percent, 200))
 }
 
 // raw makes a system call with an address that Go would not let through.

@@ -214,7 +214,7 @@ func memoryLimit() error {
 	var rubbish atomic.Pointer[[piece]byte]
 	defer debug.FreeOSMemory()
 	limit := debug.SetMemoryLimit(-1)
-	kept := make([][]byte, limit*3/10/piece)
+	kept := make([][]byte, limit*45/100/piece)
 	for i := range kept {
 		kept[i] = make([]byte, piece)
 		kept[i][i%piece] = byte(i)
