@@ -30,7 +30,8 @@
 // and is counted; no call pretends.
 //
 // Nothing is allocated. Tables have fixed sizes; a program that needs more gets an
-// error. Memory is promised strictly, so a page fault always finds its frame.
+// error. Memory is promised strictly, so a page fault finds its frame, unless the program
+// has given the page back before.
 //
 // One stack, no interrupts inside, no waiting. A system call that has to wait puts
 // its thread into a queue and, for the most part, simply runs again later.

@@ -14,8 +14,10 @@ const (
 //
 // Commit accounting is strict: a mapping that a program may write counts its
 // pages when it is made, not when they are touched, and is refused when the count
-// would pass what RAM can hold. So a page fault always finds its frame, and
-// running out of memory is an error return, never a fault.
+// would pass what RAM can hold. So a page fault finds its frame, and running out of
+// memory is an error return. There is one exception: pages that the program has given back
+// (madvise) count no more until it touches them again. Go keeps its heap mapped for good,
+// and counts in its GOMEMLIMIT what it hasn't given back.
 type frames struct {
 	first, end uint32 // the pool, physical addresses
 	fresh      uint32 // [fresh, end) was never used

@@ -130,7 +130,7 @@ func checkMemory(k *Kernel) error {
 
 func checkMarker(va, m uint32) error {
 	if m != 0 && (m&markMapped == 0 || m&^(markMapped|markRead|markWrite|markCommit) != 0 ||
-		m&markWrite != 0 && m&markRead == 0 || m&markRead != 0 && m&markCommit == 0) {
+		m&markWrite != 0 && m&markRead == 0) {
 		return fmt.Errorf("marker %#x at %#x", m, va)
 	}
 	return nil

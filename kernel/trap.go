@@ -95,7 +95,7 @@ func (k *Kernel) dataAbort(status, addr uint32) {
 	const byWrite = 1 << 11
 	switch status&0xf | status>>6&0x10 {
 	case faultTranslation, faultTransPage:
-		if addr >= userStart && addr < userEnd && k.fault(addr, status&byWrite != 0) {
+		if addr >= userStart && addr < userEnd && k.fault(addr, status&byWrite != 0) || k.exited {
 			return
 		}
 		k.faultSignal(sigSEGV, k.segvCode(addr), addr)

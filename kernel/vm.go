@@ -33,8 +33,11 @@ const (
 	markMapped = 1 << 2 // reserved at least
 	markRead   = 1 << 3
 	markWrite  = 1 << 4
-	markCommit = 1 << 5 // counted in frames.committed; filled with zeros when touched
+	markCommit = 1 << 5 // counted in frames.committed
 )
+
+// A page that may be read and isn't counted has been given back by madvise: it is counted
+// again when it is touched. All others come filled with zeros then, too.
 
 // Page table entries, short-descriptor format (ARM ARM B3.5).
 const (
@@ -392,8 +395,8 @@ func (k *Kernel) mprotect(addr, length, prot uint32) errno {
 	return 0
 }
 
-// madvise gives frames back on MADV_DONTNEED; other advice is taken without
-// effect, as Linux may.
+// madvise gives frames back on MADV_DONTNEED, and what was promised of them; other advice
+// is taken without effect, as Linux may.
 func (k *Kernel) madvise(addr, length, advice uint32) errno {
 	if advice != madvDontNeed {
 		return 0
@@ -406,12 +409,15 @@ func (k *Kernel) madvise(addr, length, advice uint32) errno {
 		return EINVAL
 	}
 	for va := lo; va < hi; {
-		if !valid(*k.l1Entry(va)) {
-			va = va&^(mega-1) + mega
+		if e := k.l1Entry(va); !valid(*e) && (*e&markCommit == 0 || va&(mega-1) == 0 && hi-va >= mega) {
+			end := va&^(mega-1) + mega
+			k.frames.uncommit(k.countCommitted(va, end))
+			*e &^= markCommit
+			va = end
 			continue
 		}
 		if e := k.entry(va); valid(e) && k.frames.owns(e) {
-			m := uint32(markMapped | markCommit)
+			m := uint32(markMapped)
 			switch e & (pteUser | pteRO) {
 			case pteUser:
 				m |= markRead | markWrite
@@ -420,6 +426,9 @@ func (k *Kernel) madvise(addr, length, advice uint32) errno {
 			}
 			k.setEntry(va, m)
 			k.freeFrame(e &^ pageMask)
+			k.frames.uncommit(1)
+		} else if !valid(e) && e&markCommit != 0 && k.setEntry(va, e&^markCommit) {
+			k.frames.uncommit(1)
 		}
 		va += pageSize
 	}
@@ -427,11 +436,16 @@ func (k *Kernel) madvise(addr, length, advice uint32) errno {
 	return 0
 }
 
-// fault gives va its frame if it was promised one and the access is allowed. It
-// reports whether the access may be tried again.
+// fault gives va its frame if the access is allowed. It reports whether the access may be
+// tried again. There is no errno for a load or store: if the page was given back, and RAM
+// is promised to others by now, the program ends.
 func (k *Kernel) fault(va uint32, write bool) bool {
 	e := k.entry(va)
-	if valid(e) || e&markCommit == 0 || e&markRead == 0 || write && e&markWrite == 0 {
+	if valid(e) || e&markRead == 0 || write && e&markWrite == 0 {
+		return false
+	}
+	if e&markCommit == 0 && !k.frames.commit(1) {
+		k.outOfMemory(va)
 		return false
 	}
 	pa := k.allocFrame()
@@ -445,6 +459,16 @@ func (k *Kernel) fault(va uint32, write bool) bool {
 	k.syncTables()
 	k.stats.PageFaults++
 	return true
+}
+
+// outOfMemory ends the program as Linux's OOM killer would.
+func (k *Kernel) outOfMemory(va uint32) {
+	var b textBuffer
+	b.field("ingot: out of memory: all ", k.frames.limit>>(20-pageShift), " MB are in use, and a page that was given back is wanted again, address 0x")
+	b.hex(va)
+	b.byte('\n')
+	k.print(&b)
+	k.exit(128 + sigKILL)
 }
 
 // mapped tells SEGV_ACCERR from SEGV_MAPERR.

@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -241,6 +242,42 @@ func TestStrictCommit(t *testing.T) {
 		m.wantCall(0, sysMunmap, got[i], got[i+1]*pageSize)
 	}
 	m.mustMap(n)
+}
+
+// TestGivenBack: pages that were given back are promised to others, and come again while
+// there is room. After that the program ends, and says why.
+func TestGivenBack(t *testing.T) {
+	for _, touch := range []func(m *machineUnderTest, va uint32){
+		func(m *machineUnderTest, va uint32) { m.store(va, 1) },
+		func(m *machineUnderTest, va uint32) { m.getWord(va) }, // the kernel itself, in a system call
+	} {
+		m := newTestKernel(t)
+		before := m.frames.committed
+		// A megabyte with pages before and behind it, one of them touched, one without rights.
+		a, n := uint32(mmapStart+16*mega-4*pageSize), uint32(mega/pageSize+8)
+		m.mustCall(sysMmap2, a, n*pageSize, rw, anonymous|mapFixed, noFD, 0)
+		lo, hi := a+3*pageSize, a+(n-2)*pageSize
+		m.store(lo, 7)
+		m.wantCall(0, sysMprotect, hi-pageSize, pageSize, 0)
+		eq(t, "promised", m.frames.committed, before+n)
+		for range 2 {
+			m.wantCall(0, sysMadvise, lo, hi-lo, madvDontNeed)
+			eq(t, "promised, given back", m.frames.committed, before+n-(hi-lo)/pageSize)
+			m.check()
+		}
+		eq(t, "contents", m.peek(lo), 0)
+		m.store(lo+mega, 7)
+		eq(t, "promised, touched again", m.frames.committed, before+n-(hi-lo)/pageSize+2)
+		m.wantCall(0, sysMprotect, lo, 4*pageSize, rw)
+		eq(t, "promised by mprotect", m.frames.committed, before+n-(hi-lo)/pageSize+5)
+		m.check()
+		m.mustMap(m.frames.limit - m.frames.committed)
+		touch(m, lo+8*pageSize)
+		m.expectExit(128 + sigKILL)
+		if text := string(m.output); !strings.Contains(text, "out of memory") || !strings.Contains(text, fmt.Sprintf("%x", lo+8*pageSize)) {
+			t.Errorf("console: %q", text)
+		}
+	}
 }
 
 func TestImagePages(t *testing.T) {

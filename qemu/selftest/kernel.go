@@ -28,6 +28,7 @@ var endings = []check{
 	{"traced-panic", func() error { trace.Start(io.Discard); panic("in a trace") }},
 	{"exit-7", func() error { os.Exit(7); return nil }},
 	{"out-of-memory", outOfMemory},
+	{"given-back", givenBack},
 	{"nil-map", func() error { var m map[string]int; m["x"] = 1; return nil }},
 	{"wild-fatal", func() error { *at(0x08000000) = 1; return nil }},
 	{"deadlock", func() error { select {} }},
@@ -74,6 +75,27 @@ func outOfMemory() error {
 		}
 		keep = append(keep, b)
 	}
+}
+
+// givenBack wants pages that it has given back, after all of RAM was promised to others.
+func givenBack() error {
+	const size = 16 << 20
+	first, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return err
+	}
+	first[0] = 1
+	if err := unix.Madvise(first, unix.MADV_DONTNEED); err != nil {
+		return err
+	}
+	for n := size; n >= os.Getpagesize(); {
+		if _, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE); err != nil {
+			n /= 2
+		}
+	}
+	fmt.Println("all is promised")
+	first[0] = 1
+	return errors.New("there is more RAM than there is")
 }
 
 // unseeded expects a kernel that was given no seed: asking without waiting is

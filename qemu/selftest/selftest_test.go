@@ -98,6 +98,7 @@ func TestEndings(t *testing.T) {
 		{"throw", 2, []string{`panic: close of nil channel`}},
 		{"wild-fatal", 2, []string{`unexpected fault address 0x8000000`, `fatal error: fault`, `\[signal SIGSEGV: segmentation violation code=0x1 addr=0x8000000 pc=`, `goroutine 1`}},
 		{"out-of-memory", 2, []string{`fatal error: runtime: (out of memory|cannot allocate memory)`, `goroutine 1`}},
+		{"given-back", 137, []string{`all is promised`, `ingot: out of memory: all \d+ MB are in use, and a page that was given back is wanted again, address 0x`}},
 		{"deadlock", 2, []string{`fatal error: all goroutines are asleep - deadlock!`}},
 		{"stack-overflow", 2, []string{`stack exceeds \d+-byte limit`, `fatal error: stack overflow`, `main\.overflow`}},
 		{"sigkill", 137, []string{`ingot: killed by signal 9`}},
