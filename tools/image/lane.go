@@ -101,7 +101,7 @@ func (e *Endpoint) sendByLane(pkt *stack.PacketBuffer, flags header.TCPFlags, se
 		sackBlocks = e.sack.Blocks[:e.sack.NumBlocks]
 	}
 	if e.SendTSOk || len(sackBlocks) > 0 {
-		size += len(e.putOptions(sackBlocks, l.head[size:]))
+		size += len(e.putOptions(sackBlocks, l.head[size:size+header.TCPOptionsMaximumSize]))
 	}
 	if rcvWnd > math.MaxUint16 {
 		rcvWnd = math.MaxUint16
