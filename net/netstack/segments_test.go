@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ type talker struct {
 	isn, back uint32 // first sequence numbers: its own, the stack's
 	stamps    bool   // RFC 7323
 	stamp     uint32
-	echo      uint32 // the stack's last stamp
+	echo      atomic.Uint32 // the stack's last stamp
 
 	sent     uint32 // bytes that the stack can have, without a hole
 	got      uint32 // bytes that the stack has sent, without a hole
@@ -94,7 +95,7 @@ func (c *talker) hear(tcp []byte, right bool) {
 			c.shift = o[2]
 			o = o[n:]
 		case o[0] == 8:
-			c.echo = binary.BigEndian.Uint32(o[2:])
+			c.echo.Store(binary.BigEndian.Uint32(o[2:]))
 			o = o[n:]
 		default:
 			o = o[n:]
@@ -105,7 +106,9 @@ func (c *talker) hear(tcp []byte, right bool) {
 		fail("a reset")
 		return
 	case flags&tcpSYN != 0:
-		c.back = seq + 1
+		if c.back == 0 { // not sent again
+			c.back = seq + 1
+		}
 		return
 	}
 	acked := ack - c.isn - 1
@@ -151,7 +154,7 @@ func (c *talker) segment(mac []byte, flags byte, pos, n, ack uint32, window uint
 	if c.stamps {
 		options = append(options, 1, 1, 8, 10)
 		options = binary.BigEndian.AppendUint32(options, c.stamp)
-		options = binary.BigEndian.AppendUint32(options, c.echo)
+		options = binary.BigEndian.AppendUint32(options, c.echo.Load())
 	}
 	f := append(append([]byte(nil), mac...), 2, 0, 0, 0, 0, 0x0a, 8, 0, 0x45, 0)
 	f = binary.BigEndian.AppendUint16(f, uint16(40+len(options)+int(n)))
