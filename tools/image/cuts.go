@@ -309,7 +309,7 @@ var cuts = append([]cut{
 	fieldCut("224", `{0xffffffff00000001, 0xffffffff00000000, 0xfffffffe00000000, 0xffffffff}`),
 	fieldCut("384", `{0xfffffffe00000001, 0x200000000, 0xfffffffe00000000, 0x200000000, 1, 0}`),
 	fieldCut("521", `{0, 0x400000000000, 0, 0, 0, 0, 0, 0, 0}`),
-}, slices.Concat(locks, resting, shortcuts, starting)...)
+}, slices.Concat(locks, resting, shortcuts, atomics, starting)...)
 
 // fieldCut is for the field of one curve; rr is R² mod p, its least significant word first.
 func fieldCut(curve, rr string) cut {
