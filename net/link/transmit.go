@@ -180,7 +180,10 @@ func (e *Endpoint) cut(head []byte, ipSize int, v6 bool, c *cursor, rest, mss in
 			}
 		}
 		copy(slot, head)
-		if n > 0 {
+		if n <= len(c.rest) { // as mostly: a view has 64 KB
+			copy(slot[headers:], c.rest[:n])
+			c.rest = c.rest[n:]
+		} else {
 			c.read(slot[headers : headers+n])
 		}
 		if !e.offloads.TxChecksum {
