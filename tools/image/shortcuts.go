@@ -88,12 +88,16 @@ var shortcuts = []cut{
 				" CMP\tR1, TS; BLO\t_fv; _fvdone:; SUB\t$31, TE, TMP\n\tMOVW\tTE, savedte-4(SP)\n",
 		}, {
 			"_funaligned:\n\tCMP\t$2, TMP\n",
-			"_funaligned:\n\tSUB\t$127, TE, R1; CMP\tR1, TS; BHS\t_fneondone; _fneon:;" +
+			"_funaligned:\n\tSUB\t$15, TE, R1; CMP\tR1, TS; BHS\t_fneonnone; SUB\t$127, TE, R1; CMP\tR1, TS; BHS\t_fneondone; _fneon:;" +
 				" WORD\t$0xf42b020d; WORD\t$0xf42b420d;" + // vld1.8 {d0-d3}, [r11]!; vld1.8 {d4-d7}, [r11]!
 				" WORD\t$0xf42b820d; WORD\t$0xf42bc20d;" + // vld1.8 {d8-d11}, [r11]!; vld1.8 {d12-d15}, [r11]!
 				" WORD\t$0xeca00b20; CMP\tR1, TS; BLO\t_fneon; _fneondone:;" + // vstmia r0!, {d0-d15}
 				" SUB\t$63, TE, R1; CMP\tR1, TS; BHS\t_fneonhalf;" +
 				" WORD\t$0xf42b020d; WORD\t$0xf42b420d; WORD\t$0xeca00b10; _fneonhalf:;" + // vstmia r0!, {d0-d7}
+				" SUB\t$31, TE, R1; CMP\tR1, TS; BHS\t_fneonquarter;" +
+				" WORD\t$0xf42b020d; WORD\t$0xeca00b08; _fneonquarter:;" + // vstmia r0!, {d0-d3}
+				" SUB\t$15, TE, R1; CMP\tR1, TS; BHS\t_fneonnone;" +
+				" WORD\t$0xf42b0a0d; WORD\t$0xeca00b04; _fneonnone:;" + // vld1.8 {d0, d1}, [r11]!; vstmia r0!, {d0, d1}
 				" CMP\t$2, TMP\n",
 		}, {
 			"_bunaligned:\n\tCMP\t$2, TMP\t\t/* is TMP < 2 ? */\n",
