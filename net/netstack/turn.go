@@ -8,7 +8,7 @@ import (
 // A goroutine that encrypts and writes without end waits for nothing until a send buffer
 // is full, and on one processor nobody runs beside it who isn't woken by the kernel: the
 // receive goroutine and those that it wakes may wait for 10 ms, the time after which Go
-// and the kernel take the processor away. So writing gives way after turnTime at most, if
+// takes the processor away. So writing gives way after turnTime at most, if
 // there is somebody for whom (link.Endpoint.Urgent). If there isn't, it goes on: giving
 // way for nothing, or for acknowledgements, took up to 14 % more instructions for each
 // byte that was sent.
