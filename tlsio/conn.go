@@ -123,7 +123,8 @@ func (c *Conn) readError(err error) error {
 	return newError("Read", c.RemoteAddr(), StageRead, nil, c.server, err)
 }
 
-// Write implements io.Writer.
+// Write implements io.Writer. With an error, n is what was encrypted: less of it may have
+// been sent, and nothing can be written any more.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	c.wire.sending.Add(1)
 	for {

@@ -54,7 +54,7 @@ func (e *Endpoint) refuse(b *batch) {
 	if !e.up.Load() {
 		return
 	}
-	e.tx.mu.Lock()
+	e.tx.lock()
 	defer e.tx.mu.Unlock()
 	for i := range b.n {
 		f := &b.frames[i]
