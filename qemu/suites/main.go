@@ -50,7 +50,7 @@ var suites = []suite{
 	{"ingot.dev/tlsio/jsonmsg", 80},
 	{"ingot.dev/certs", 50},
 	{"ingot.dev/net/netstack", 90},
-	{"ingot.dev/qemu/selftest", 10}, // all that there is; the host's tests boot it
+	{"ingot.dev/qemu/selftest", 5}, // all that there is; the host's tests boot it
 	{"ingot.dev/board/driver/enet", 90},
 	{"ingot.dev/board/nic/nictest", 90},
 	{"ingot.dev/internal/simnet", 80},
