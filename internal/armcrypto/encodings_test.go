@@ -1,7 +1,6 @@
 package armcrypto
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,25 +24,7 @@ func TestEncodings(t *testing.T) {
 		t.Skip("needs llvm-objdump, of package llvm")
 	}
 	file := filepath.Join(t.TempDir(), "guest")
-	// The file by which the guest reaches into the standard library, see qemu/consttime.
-	traced, err := filepath.Abs("../../qemu/consttime/testdata/nistec.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	goroot, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {
-		filepath.Join(strings.TrimSpace(string(goroot)), "src/crypto/internal/fips140/nistec/ingot_traced.go"): traced,
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file+".json", overlay, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", file+".json", "-o", file, "ingot.dev/qemu/consttime/guest")
+	build := exec.CommandContext(t.Context(), "go", "build", "-tags=encodings", "-o", file, "ingot.dev/qemu/consttime/guest")
 	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm", "GOARM=7", "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
