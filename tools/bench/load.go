@@ -5,16 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"ingot.dev/firmware/bench"
-	"ingot.dev/net/inet"
-	"ingot.dev/qemu"
-	"ingot.dev/qemu/peer"
 )
 
 // load measures what many connections do to each other and to the memory, over a wire of
@@ -23,7 +19,7 @@ func (r *run) load(ctx context.Context) error {
 	if err := r.owners(ctx); err != nil {
 		return err
 	}
-	if err := r.onWire(ctx, "", nil, func(ctx context.Context, t *target, c *control) error {
+	if err := r.onWire(ctx, wiring{}, func(ctx context.Context, t *target, c *control) error {
 		for _, step := range []func(context.Context, *target, *control) error{r.thousands, r.echoBeside, r.crowd, r.flood, r.lossy} {
 			if err := step(ctx, t, c); err != nil {
 				return err
@@ -34,43 +30,6 @@ func (r *run) load(ctx context.Context) error {
 		return err
 	}
 	return r.virtual(ctx)
-}
-
-// onWire boots the benchmark image with a wire of its own, and calls f.
-func (r *run) onWire(ctx context.Context, icount string, extra []string, f func(context.Context, *target, *control) error) error {
-	wire, err := peer.Listen()
-	if err != nil {
-		return err
-	}
-	defer wire.Close()
-	args, err := wire.Args(r.opt.Board)
-	if err != nil {
-		return err
-	}
-	file, err := r.benchImage(ctx)
-	if err != nil {
-		return err
-	}
-	m, err := qemu.Start(ctx, qemu.Config{Image: file, Board: r.opt.Board, ICount: icount, Env: wire.Env(), ExtraArgs: append(args, extra...)})
-	if err != nil {
-		return err
-	}
-	defer m.Stop()
-	stack, err := wire.Open(ctx)
-	if err != nil {
-		return describe(m, err)
-	}
-	defer stack.Close()
-	network := stack.With(inet.Options{KeepAlive: -1}) // the firmware's own keep-alive probes are enough
-	t := &target{tls: r.client, disturb: wire.Disturb, dial: func(ctx context.Context, port int) (net.Conn, error) {
-		return network.DialContext(ctx, "tcp", fmt.Sprintf("%s:%d", peer.Guest, port))
-	}}
-	c, err := r.connect(ctx, m, t)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	return describe(m, f(ctx, t, c))
 }
 
 // loadRounds is how often times under load are measured. The median of the rounds' own

@@ -73,7 +73,7 @@ func Profile(ctx context.Context, opt ProfileOptions) (*profile.Profile, error) 
 	var c *control
 	if opt.Wired {
 		var w *wired
-		if w, err = r.bootWired(ctx, countMode); err == nil {
+		if w, err = r.bootWired(ctx, wiring{icount: countMode, delay: moderation}); err == nil {
 			defer w.Close()
 			m, t, c = w.machine, w.target, w.control
 		}

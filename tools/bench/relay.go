@@ -10,13 +10,10 @@ import (
 // whose other end acknowledges many segments at once, as other hosts do: QEMU's user-mode
 // network acknowledges each, which by itself is more than what a relay may add.
 func (r *run) relay(ctx context.Context) error {
-	w, err := r.bootWired(ctx, countMode)
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	r.say("counting what a relay adds")
-	return describe(w.machine, r.relayed(ctx, w.target, w.control))
+	return r.onWire(ctx, wiring{icount: countMode, delay: moderation}, func(ctx context.Context, t *target, c *control) error {
+		r.say("counting what a relay adds")
+		return r.relayed(ctx, t, c)
+	})
 }
 
 // relayRounds is how often a relay's counts are repeated; the least counts, as in count.

@@ -28,7 +28,7 @@ func (r *run) virtual(ctx context.Context) error {
 	var streams []stream
 	var echoPorts [][]uint16
 	var shakePorts [crowdRounds][]uint16
-	if err := r.onWire(ctx, countMode, peer.DumpArgs(dump), func(ctx context.Context, t *target, _ *control) error {
+	if err := r.onWire(ctx, wiring{icount: countMode, extra: peer.DumpArgs(dump)}, func(ctx context.Context, t *target, _ *control) error {
 		for _, s := range streamsBeside {
 			r.say("echoes %s, by the firmware's clock", s.title)
 			var ports []uint16

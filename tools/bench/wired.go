@@ -28,10 +28,17 @@ type wired struct {
 // transfers (4,000 interrupts a second).
 const moderation = time.Millisecond
 
+// wiring is how a machine is wired.
+type wiring struct {
+	icount string
+	delay  time.Duration // our end's moderation
+	extra  []string      // arguments for QEMU
+}
+
 // bootWired starts the benchmark image with a wire to a network stack of this program's
 // in place of QEMU's user-mode network, and connects to its control service. Its relays
 // lead to this end.
-func (r *run) bootWired(ctx context.Context, icount string) (_ *wired, err error) {
+func (r *run) bootWired(ctx context.Context, how wiring) (_ *wired, err error) {
 	file, err := r.benchImage(ctx)
 	if err != nil {
 		return nil, err
@@ -41,7 +48,7 @@ func (r *run) bootWired(ctx context.Context, icount string) (_ *wired, err error
 		return nil, err
 	}
 	defer wire.Close()
-	wire.Delay = moderation
+	wire.Delay = how.delay
 	args, err := wire.Args(r.opt.Board)
 	if err != nil {
 		return nil, err
@@ -50,7 +57,7 @@ func (r *run) bootWired(ctx context.Context, icount string) (_ *wired, err error
 		fmt.Sprintf("%s=%s:%d", bench.ToSinkVar, peer.Host, bench.PortSink),
 		fmt.Sprintf("%s=%s:%d", bench.ToSourceVar, peer.Host, bench.PortSource))
 	w := new(wired)
-	if w.machine, err = qemu.Start(ctx, qemu.Config{Image: file, Board: r.opt.Board, ICount: icount, Env: env, ExtraArgs: args}); err != nil {
+	if w.machine, err = qemu.Start(ctx, qemu.Config{Image: file, Board: r.opt.Board, ICount: how.icount, Env: env, ExtraArgs: append(args, how.extra...)}); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -70,11 +77,21 @@ func (r *run) bootWired(ctx context.Context, icount string) (_ *wired, err error
 		}
 		go accept(ctx, l, serve)
 	}
-	w.target = &target{tls: r.client, dial: func(ctx context.Context, port int) (net.Conn, error) {
+	w.target = &target{tls: r.client, disturb: wire.Disturb, dial: func(ctx context.Context, port int) (net.Conn, error) {
 		return w.network.DialContext(ctx, "tcp", fmt.Sprintf("%s:%d", peer.Guest, port))
 	}}
 	w.control, err = r.connect(ctx, w.machine, w.target)
 	return w, err
+}
+
+// onWire boots a machine with a wire, calls f, and ends it.
+func (r *run) onWire(ctx context.Context, how wiring, f func(context.Context, *target, *control) error) error {
+	w, err := r.bootWired(ctx, how)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	return describe(w.machine, f(ctx, w.target, w.control))
 }
 
 // Close ends the machine.
